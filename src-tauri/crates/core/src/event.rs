@@ -1,0 +1,303 @@
+//! What comes into the supervisor and what goes out of it.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use crate::{
+    EngineId, InstanceId, Problem, ProjectName, ServiceId, ServiceSpec,
+    instance::{ExitFacts, ObservedInstance},
+    snapshot::Desired,
+    spec::Signal,
+};
+
+/// Everything that can happen: facts in the past tense, and what people ask for.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A person asked for something.
+    Commanded(Command),
+    /// What people had asked for in an earlier life of the host.
+    DesiredRestored(BTreeMap<ServiceId, Desired>),
+    /// A project file was read and is good.
+    ProjectLoaded(ProjectSpec),
+    /// A project file has an error or is gone; its last good content stays in use.
+    ProjectFaulted {
+        /// The project.
+        name: ProjectName,
+        /// Its folder.
+        folder: PathBuf,
+        /// What is wrong.
+        problem: Problem,
+    },
+    /// An engine is known of; nothing is known about it yet.
+    EngineFound {
+        /// Its id.
+        engine: EngineId,
+        /// Its family.
+        kind: String,
+        /// Where it is.
+        endpoint: String,
+        /// Where that was learned from.
+        source: String,
+    },
+    /// An engine answered. Its list follows.
+    EngineConnected {
+        /// Which one.
+        engine: EngineId,
+        /// The family it says it is.
+        kind: String,
+        /// Its version.
+        version: String,
+    },
+    /// An engine can't be reached, or was lost.
+    EngineLost {
+        /// Which one.
+        engine: EngineId,
+        /// Why.
+        problem: Problem,
+    },
+    /// All that an engine has.
+    InstancesListed {
+        /// Which one.
+        engine: EngineId,
+        /// Its instances.
+        instances: Vec<ObservedInstance>,
+    },
+    /// Something happened to an instance of a service.
+    InstanceChanged {
+        /// On which engine.
+        engine: EngineId,
+        /// The service, by the instance's labels.
+        service: ServiceId,
+        /// The instance.
+        instance: InstanceId,
+        /// What.
+        change: InstanceChange,
+    },
+    /// An instance was looked at, because of an [`Effect::Inspect`].
+    InstanceInspected {
+        /// The service.
+        service: ServiceId,
+        /// Which look; an older one than the last asked for is ignored.
+        round: u64,
+        /// What was seen: `None` when it is gone.
+        observed: Option<ObservedInstance>,
+        /// The last line it wrote, when that was asked for and there is one.
+        last_line: Option<String>,
+    },
+    /// A look at an instance failed.
+    InspectFailed {
+        /// The service.
+        service: ServiceId,
+        /// Which look.
+        round: u64,
+    },
+    /// A preparation got on.
+    PrepareProgressed {
+        /// Whose.
+        ticket: Ticket,
+        /// Percent of what is known to be fetched.
+        percent: u8,
+    },
+    /// A preparation ended.
+    PrepareFinished {
+        /// Whose.
+        ticket: Ticket,
+        /// How.
+        result: Result<(), Problem>,
+    },
+    /// The engine answered a start.
+    StartFinished {
+        /// Whose.
+        ticket: Ticket,
+        /// The instance, or why there is none.
+        result: Result<InstanceId, Problem>,
+    },
+    /// The engine answered a stop.
+    StopFinished {
+        /// Whose.
+        ticket: Ticket,
+        /// How.
+        result: Result<(), Problem>,
+    },
+    /// A probe was answered or not.
+    Probed {
+        /// The service.
+        service: ServiceId,
+        /// Which series of probes.
+        round: u64,
+        /// What it said.
+        outcome: Result<(), String>,
+    },
+    /// A wait is over.
+    BackOffElapsed {
+        /// The service.
+        service: ServiceId,
+        /// Which wait.
+        round: u64,
+    },
+    /// What this machine lacks changed.
+    NoticesChanged(Vec<String>),
+}
+
+/// What a person asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Start these and what they depend on.
+    Start(Vec<ServiceId>),
+    /// Start these and what they depend on; those that differ from their file are restarted.
+    Up(Vec<ServiceId>),
+    /// Stop these, dependents first.
+    Stop(Vec<ServiceId>),
+    /// Stop and start these.
+    Restart(Vec<ServiceId>),
+}
+
+/// A project as its file declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectSpec {
+    /// Its name.
+    pub name: ProjectName,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its services in the order of the file.
+    pub services: Vec<Arc<ServiceSpec>>,
+}
+
+/// What happened to an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InstanceChange {
+    /// Its process started, was frozen or thawed: look at it.
+    Altered,
+    /// Somebody had the engine send it a signal.
+    Signaled(Option<Signal>),
+    /// Somebody had the engine stop it.
+    StopRequested,
+    /// Its process ended.
+    Exited(ExitFacts),
+    /// It is gone.
+    Removed,
+}
+
+/// Marks one operation, so that the answer to an abandoned one is told from the answer to the current one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket {
+    /// The service it works on.
+    pub service: ServiceId,
+    /// Grows with each operation.
+    pub number: u64,
+}
+
+/// What the host has to do. Results come back as events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Make sure that all an instance needs is here.
+    Prepare {
+        /// Answer with this.
+        ticket: Ticket,
+        /// On which engine.
+        engine: EngineId,
+        /// For what.
+        spec: Arc<ServiceSpec>,
+    },
+    /// Start an instance.
+    Start {
+        /// Answer with this.
+        ticket: Ticket,
+        /// On which engine.
+        engine: EngineId,
+        /// Of what.
+        spec: Arc<ServiceSpec>,
+        /// One that carries this spec's hash and doesn't run.
+        existing: Option<InstanceId>,
+    },
+    /// Stop an instance.
+    Stop {
+        /// Answer with this.
+        ticket: Ticket,
+        /// On which engine.
+        engine: EngineId,
+        /// Which one.
+        instance: InstanceId,
+        /// Which signal asks.
+        signal: Option<Signal>,
+        /// How long to wait before the kill.
+        grace: Duration,
+    },
+    /// Abandon an operation; no answer is wanted any more.
+    Cancel {
+        /// Which one.
+        ticket: Ticket,
+    },
+    /// Look at an instance.
+    Inspect {
+        /// Answer with this.
+        service: ServiceId,
+        /// And this.
+        round: u64,
+        /// On which engine.
+        engine: EngineId,
+        /// Which one.
+        instance: InstanceId,
+        /// Fetch the last line of its log too.
+        last_line: bool,
+    },
+    /// List all an engine has.
+    List {
+        /// Which one.
+        engine: EngineId,
+    },
+    /// Ask a service whether it answers.
+    Probe {
+        /// Answer with this.
+        service: ServiceId,
+        /// And this.
+        round: u64,
+        /// The question.
+        target: ProbeTarget,
+        /// How long it may take.
+        timeout: Duration,
+        /// Wait so long before.
+        after: Duration,
+    },
+    /// Answer with [`Event::BackOffElapsed`] after a while.
+    BackOff {
+        /// Answer with this.
+        service: ServiceId,
+        /// And this.
+        round: u64,
+        /// How long.
+        after: Duration,
+    },
+}
+
+/// A probe with all that is needed to carry it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProbeTarget {
+    /// Connect to this address.
+    Tcp {
+        /// The published port.
+        address: SocketAddr,
+    },
+    /// GET this.
+    Http {
+        /// The published port.
+        address: SocketAddr,
+        /// Path with a leading slash.
+        path: String,
+        /// Expected status; `None` takes 200 to 399.
+        status: Option<u16>,
+    },
+    /// Run this inside the instance.
+    Command {
+        /// The engine.
+        engine: EngineId,
+        /// The instance.
+        instance: InstanceId,
+        /// Program and arguments.
+        command: Vec<String>,
+    },
+}
+
+/// A moment, as [`crate::transition::transition`] gets it: the host's clock.
+pub type Now = Timestamp;

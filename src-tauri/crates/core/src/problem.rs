@@ -1,0 +1,71 @@
+//! What went wrong, as a code that one table turns into words.
+
+use serde::{Deserialize, Serialize};
+
+/// A kind of fault. Fields are only ever added; the text form is part of `--json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemCode {
+    /// The engine's socket doesn't exist.
+    EngineMissing,
+    /// Nothing accepts on the engine's socket.
+    EngineRefused,
+    /// This user may not open the engine's socket.
+    EngineNotPermitted,
+    /// The socket's path is a folder.
+    EngineIsDirectory,
+    /// The engine accepts and doesn't answer in time.
+    EngineSilent,
+    /// The engine's API version and ours don't meet.
+    EngineVersion,
+    /// The engine answered something that isn't its API, or an internal error.
+    EngineFault,
+    /// The connection to the engine was lost.
+    EngineLost,
+    /// No engine is online that could run the service.
+    NoEngine,
+    /// The image isn't on this machine and can't be fetched.
+    ImageMissing,
+    /// Another program or container holds the port.
+    PortInUse,
+    /// The port may not be bound by this user.
+    PortNotPermitted,
+    /// A path to mount doesn't exist on this machine.
+    MountMissing,
+    /// The program to run doesn't exist in the image, or can't be run.
+    CommandNotFound,
+    /// The engine refused to create or start the instance.
+    StartFailed,
+    /// The engine refused to stop the instance.
+    StopFailed,
+    /// A service this one depends on didn't come up.
+    DependencyFailed,
+    /// A container of the wanted name exists that locald did not make.
+    NameTaken,
+    /// The project file has an error; the last good one is in use.
+    ConfigBroken,
+    /// The project file is gone; the last good one is in use.
+    ConfigMissing,
+    /// The service was removed from its project file and still runs.
+    NotInConfig,
+    /// Logs aren't kept for this instance.
+    LogsNotKept,
+}
+
+/// A fault at hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Which kind.
+    pub code: ProblemCode,
+    /// What exactly, in a sentence: names the object, the path, the port.
+    pub detail: String,
+}
+
+impl Problem {
+    /// Puts code and detail together.
+    #[must_use]
+    pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+}

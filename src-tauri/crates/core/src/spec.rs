@@ -1,0 +1,280 @@
+//! What a service should be, as a project file declares it after validation.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{ServiceId, ServiceName};
+
+/// A declared service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceSpec {
+    /// The service's id.
+    pub id: ServiceId,
+    /// What runs.
+    pub source: Source,
+    /// Environment of the instance.
+    pub env: BTreeMap<String, String>,
+    /// Ports to publish.
+    pub ports: Vec<PortMapping>,
+    /// Folders and volumes to mount.
+    pub volumes: Vec<VolumeMount>,
+    /// Services that have to be up first.
+    pub depends_on: Vec<ServiceName>,
+    /// How to ask the service whether it answers.
+    pub health_check: Option<HealthCheck>,
+    /// What to do when the process ends by itself.
+    pub restart: RestartPolicy,
+    /// The signal that asks the process to end (`SIGTERM` form); `None` leaves it to the image.
+    pub stop_signal: Option<Signal>,
+    /// How long a stop may take before the process is killed.
+    pub stop_grace: Duration,
+    /// The folder the process starts in.
+    pub workdir: Option<String>,
+    /// Limits.
+    pub resources: Resources,
+}
+
+impl ServiceSpec {
+    /// The grace period of a stop when the file names none, as other tools in the field have it.
+    pub const DEFAULT_STOP_GRACE: Duration = Duration::from_secs(10);
+
+    /// A spec with an image and nothing else.
+    #[must_use]
+    pub fn container(id: ServiceId, image: &str) -> Self {
+        Self {
+            id,
+            source: Source::Container { image: image.to_owned(), command: None },
+            env: BTreeMap::new(),
+            ports: Vec::new(),
+            volumes: Vec::new(),
+            depends_on: Vec::new(),
+            health_check: None,
+            restart: RestartPolicy::No,
+            stop_signal: None,
+            stop_grace: Self::DEFAULT_STOP_GRACE,
+            workdir: None,
+            resources: Resources::default(),
+        }
+    }
+
+    /// Hash of all that shapes the instance (label `dev.locald.spec`): 16 hex digits of SHA-256 over the
+    /// spec's JSON. What only locald acts on (`depends_on`, `health_check`, `restart`, `stop_grace`) is left
+    /// out, so that changing it doesn't recreate a container.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let shape = (
+            &self.source,
+            &self.env,
+            &self.ports,
+            &self.volumes,
+            &self.stop_signal,
+            &self.workdir,
+            &self.resources,
+        );
+        // Serialising plain maps, lists and strings into memory has no way to fail.
+        let json = serde_json::to_vec(&shape).unwrap_or_default();
+        Sha256::digest(&json).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// What runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Source {
+    /// A container from an image.
+    Container {
+        /// Image reference, as one would write it after `docker run`.
+        image: String,
+        /// Arguments in place of the image's own command.
+        command: Option<Vec<String>>,
+    },
+}
+
+/// One published port. Always published on 127.0.0.1.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PortMapping {
+    /// Port on this machine; `None` takes any that is free.
+    pub host: Option<u16>,
+    /// Port inside the instance.
+    pub port: u16,
+    /// Transport.
+    pub protocol: Protocol,
+}
+
+/// Transport of a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+/// A mount.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeMount {
+    /// What is mounted.
+    pub source: VolumeSource,
+    /// Absolute path inside the instance.
+    pub target: String,
+    /// No writing.
+    pub read_only: bool,
+}
+
+/// What is mounted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum VolumeSource {
+    /// A volume of the engine, named `locald-<project>-<name>` there.
+    Named {
+        /// The name in the project file.
+        name: String,
+    },
+    /// A folder or file of this machine, absolute.
+    Path {
+        /// The path.
+        path: PathBuf,
+    },
+}
+
+/// How locald asks a service whether it answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthCheck {
+    /// The question.
+    pub probe: ProbeSpec,
+    /// Time between two probes.
+    pub interval: Duration,
+    /// How long one probe may take.
+    pub timeout: Duration,
+    /// Failures in a row before the service counts as unhealthy (at least 1).
+    pub retries: u32,
+    /// Time after the start in which failures don't count.
+    pub start_period: Duration,
+}
+
+/// The question a probe asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ProbeSpec {
+    /// Does the port take a connection?
+    Tcp {
+        /// Port inside the instance; its published port is what gets asked.
+        port: u16,
+    },
+    /// Does an HTTP GET answer as expected?
+    Http {
+        /// Port inside the instance; its published port is what gets asked.
+        port: u16,
+        /// Path with a leading slash.
+        path: String,
+        /// Expected status; `None` takes 200 to 399.
+        status: Option<u16>,
+    },
+    /// Does a command inside the instance exit with 0?
+    Command {
+        /// Program and arguments.
+        command: Vec<String>,
+    },
+}
+
+/// What to do when the process ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RestartPolicy {
+    /// Leave it.
+    No,
+    /// Start again after a failure.
+    OnFailure {
+        /// Give up after so many tries in a row; `None` never gives up.
+        max: Option<u32>,
+    },
+    /// Start again after any end.
+    Always,
+}
+
+/// A POSIX signal by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Signal(pub u8);
+
+impl Signal {
+    /// Asks to end.
+    pub const TERM: Self = Self(15);
+    /// Ends without asking.
+    pub const KILL: Self = Self(9);
+    /// Ctrl-C.
+    pub const INT: Self = Self(2);
+    /// Quit.
+    pub const QUIT: Self = Self(3);
+
+    /// Names and numbers as Linux on x86-64 and arm64 has them (signal(7)).
+    const NAMES: [(&'static str, u8); 31] = [
+        ("HUP", 1), ("INT", 2), ("QUIT", 3), ("ILL", 4), ("TRAP", 5), ("ABRT", 6), ("BUS", 7), ("FPE", 8),
+        ("KILL", 9), ("USR1", 10), ("SEGV", 11), ("USR2", 12), ("PIPE", 13), ("ALRM", 14), ("TERM", 15),
+        ("STKFLT", 16), ("CHLD", 17), ("CONT", 18), ("STOP", 19), ("TSTP", 20), ("TTIN", 21), ("TTOU", 22),
+        ("URG", 23), ("XCPU", 24), ("XFSZ", 25), ("VTALRM", 26), ("PROF", 27), ("WINCH", 28), ("IO", 29),
+        ("PWR", 30), ("SYS", 31),
+    ];
+
+    /// Reads `SIGTERM`, `TERM`, `term` or `15`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let upper = text.trim().to_ascii_uppercase();
+        if let Ok(number) = upper.parse::<u8>() {
+            return (1..=64).contains(&number).then_some(Self(number));
+        }
+        let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|&(_, number)| Self(number))
+    }
+
+    /// `SIGTERM`, or `signal 40` for one without a name.
+    #[must_use]
+    pub fn name(self) -> String {
+        match Self::NAMES.iter().find(|&&(_, number)| number == self.0) {
+            Some((name, _)) => format!("SIG{name}"),
+            None => format!("signal {}", self.0),
+        }
+    }
+}
+
+/// Limits of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Resources {
+    /// Memory limit in bytes.
+    pub memory_bytes: Option<u64>,
+    /// CPU limit in thousandths of a core.
+    pub cpu_millis: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_follows_what_shapes_the_container_and_nothing_else() {
+        let base = ServiceSpec::container("shop/db".parse().expect("id"), "lt/bb:dev");
+        let mut restarted = base.clone();
+        restarted.restart = RestartPolicy::Always;
+        restarted.stop_grace = Duration::from_secs(1);
+        assert_eq!(base.hash(), restarted.hash());
+        let mut changed = base.clone();
+        changed.env.insert("A".into(), "1".into());
+        assert_ne!(base.hash(), changed.hash());
+        assert_eq!(base.hash().len(), 16);
+    }
+
+    #[test]
+    fn signals_read_in_every_usual_form() {
+        for text in ["SIGTERM", "term", "15", " TERM "] {
+            assert_eq!(Signal::parse(text), Some(Signal::TERM), "{text}");
+        }
+        assert_eq!(Signal::parse("SIGNOPE"), None);
+        assert_eq!(Signal::parse("0"), None);
+        assert_eq!(Signal::TERM.name(), "SIGTERM");
+        assert_eq!(Signal(40).name(), "signal 40");
+    }
+}

@@ -1,0 +1,100 @@
+//! Probes: what is asked when, and what the answers make of a service.
+
+use std::{net::SocketAddr, time::Duration};
+
+use super::Turn;
+use crate::{
+    ServiceId,
+    event::{Effect, ProbeTarget},
+    snapshot::HealthKind,
+    spec::{ProbeSpec, Protocol},
+    state::{Health, Phase, Service},
+};
+
+/// Time between probes until the first success: a service is called healthy soon after it is.
+const STARTING_INTERVAL: Duration = Duration::from_millis(250);
+
+impl Turn<'_> {
+    /// Begins a new series of probes for an instance that was just seen running.
+    pub(super) fn begin_probing(&mut self, id: &ServiceId) {
+        let round = self.number();
+        let Some(service) = self.service(id) else { return };
+        let kind = if service.spec.health_check.is_some() { HealthKind::Starting } else { HealthKind::None };
+        service.health = Health { kind, detail: None, failures: 0, round };
+        self.probe(id, Duration::ZERO);
+    }
+
+    fn probe(&mut self, id: &ServiceId, after: Duration) {
+        let Some(service) = self.service(id) else { return };
+        let Some(check) = &service.spec.health_check else { return };
+        match target(service, &check.probe) {
+            Some(target) => {
+                let effect =
+                    Effect::Probe { service: id.clone(), round: service.health.round, target, timeout: check.timeout, after };
+                self.effects.push(effect);
+            }
+            None => {
+                service.health.kind = HealthKind::Unhealthy;
+                service.health.detail = Some("its port is not published, so it can't be asked".into());
+            }
+        }
+    }
+
+    pub(super) fn probed(&mut self, id: &ServiceId, round: u64, outcome: Result<(), String>) {
+        let now = self.now;
+        let Some(service) = self.service(id) else { return };
+        if service.health.round != round || !matches!(service.phase, Phase::Running { paused: false }) {
+            return;
+        }
+        let Some(check) = service.spec.health_check.clone() else { return };
+        let health = &mut service.health;
+        match outcome {
+            Ok(()) => {
+                health.kind = HealthKind::Healthy;
+                health.detail = None;
+                health.failures = 0;
+            }
+            Err(said) => {
+                let young = service.since.is_some_and(|since| {
+                    let age = now.duration_since(since);
+                    age < jiff::SignedDuration::try_from(check.start_period).unwrap_or(jiff::SignedDuration::MAX)
+                });
+                let forgiven = health.kind == HealthKind::Starting && young;
+                health.detail = Some(said);
+                if !forgiven {
+                    health.failures += 1;
+                }
+                if health.failures >= check.retries.max(1) {
+                    health.kind = HealthKind::Unhealthy;
+                }
+            }
+        }
+        let after = match health.kind {
+            HealthKind::Starting => check.interval.min(STARTING_INTERVAL),
+            HealthKind::Healthy | HealthKind::Unhealthy | HealthKind::None => check.interval,
+        };
+        self.probe(id, after);
+    }
+}
+
+fn target(service: &Service, probe: &ProbeSpec) -> Option<ProbeTarget> {
+    let instance = service.instance.as_ref()?;
+    let address = |port: u16| {
+        instance
+            .ports
+            .iter()
+            .find(|published| published.port == port && published.protocol == Protocol::Tcp)
+            .map(|published| SocketAddr::from(([127, 0, 0, 1], published.host_port)))
+    };
+    Some(match probe {
+        ProbeSpec::Tcp { port } => ProbeTarget::Tcp { address: address(*port)? },
+        ProbeSpec::Http { port, path, status } => {
+            ProbeTarget::Http { address: address(*port)?, path: path.clone(), status: *status }
+        }
+        ProbeSpec::Command { command } => ProbeTarget::Command {
+            engine: service.engine.clone()?,
+            instance: instance.id.clone(),
+            command: command.clone(),
+        },
+    })
+}

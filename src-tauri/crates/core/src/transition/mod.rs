@@ -1,0 +1,105 @@
+//! The one place where facts and commands change what the supervisor knows.
+//!
+//! [`transition`] takes one event and returns what is to be done about it. It calls nothing, waits for nothing
+//! and reads no clock; the same events give the same state.
+
+mod command;
+mod engine;
+mod health;
+mod observe;
+mod operation;
+mod project;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use operation::stopping_dependents;
+
+use jiff::Timestamp;
+
+use crate::{
+    ServiceId,
+    event::{Effect, Event, Ticket},
+    state::{Phase, Service, State},
+};
+
+/// Applies one event. `now` is the host's clock.
+pub fn transition(state: &mut State, event: Event, now: Timestamp) -> Vec<Effect> {
+    let mut turn = Turn { state, effects: Vec::new(), now };
+    turn.apply(event);
+    turn.settle();
+    turn.effects
+}
+
+/// One event being applied.
+struct Turn<'a> {
+    state: &'a mut State,
+    effects: Vec<Effect>,
+    now: Timestamp,
+}
+
+impl Turn<'_> {
+    fn apply(&mut self, event: Event) {
+        match event {
+            Event::Commanded(command) => self.commanded(command),
+            Event::DesiredRestored(desired) => self.desired_restored(desired),
+            Event::ProjectLoaded(project) => self.project_loaded(project),
+            Event::ProjectFaulted { name, folder, problem } => self.project_faulted(name, folder, problem),
+            Event::EngineFound { engine, kind, endpoint, source } => self.engine_found(engine, kind, endpoint, source),
+            Event::EngineConnected { engine, kind, version } => self.engine_connected(&engine, kind, version),
+            Event::EngineLost { engine, problem } => self.engine_lost(&engine, &problem),
+            Event::InstancesListed { engine, instances } => self.instances_listed(&engine, instances),
+            Event::InstanceChanged { engine, service, instance, change } => {
+                self.instance_changed(&engine, &service, instance, change);
+            }
+            Event::InstanceInspected { service, round, observed, last_line } => {
+                self.instance_inspected(&service, round, observed, last_line);
+            }
+            Event::InspectFailed { service, round } => self.inspect_failed(&service, round),
+            Event::PrepareProgressed { ticket, percent } => self.prepare_progressed(&ticket, percent),
+            Event::PrepareFinished { ticket, result } => self.prepare_finished(&ticket, result),
+            Event::StartFinished { ticket, result } => self.start_finished(&ticket, result),
+            Event::StopFinished { ticket, result } => self.stop_finished(&ticket, result),
+            Event::Probed { service, round, outcome } => self.probed(&service, round, outcome),
+            Event::BackOffElapsed { service, round } => self.back_off_elapsed(&service, round),
+            Event::NoticesChanged(notices) => self.state.notices = notices,
+        }
+    }
+
+    /// Moves on whatever waits for another service, until nothing moves.
+    fn settle(&mut self) {
+        loop {
+            let moved_stop = self.advance_stopping();
+            let moved_start = self.advance_waiting();
+            if !moved_stop && !moved_start {
+                break;
+            }
+        }
+        self.prune();
+    }
+
+    fn service(&mut self, id: &ServiceId) -> Option<&mut Service> {
+        self.state.services.get_mut(id)
+    }
+
+    fn number(&mut self) -> u64 {
+        self.state.counter += 1;
+        self.state.counter
+    }
+
+    fn ticket(&mut self, id: &ServiceId) -> Ticket {
+        Ticket { service: id.clone(), number: self.number() }
+    }
+
+    /// Puts a service into a phase; `since` moves only when the phase is another one than before.
+    fn enter(&mut self, id: &ServiceId, phase: Phase) {
+        let now = self.now;
+        if let Some(service) = self.service(id) {
+            if std::mem::discriminant(&service.phase) != std::mem::discriminant(&phase) {
+                service.since = Some(now);
+            }
+            service.phase = phase;
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The host: run loop, effects, probes, store and the control socket.

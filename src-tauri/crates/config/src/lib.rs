@@ -1,0 +1,29 @@
+//! Reads locald.toml and settings.toml into validated specs, with errors that show the line.
+
+mod atomic;
+mod dependencies;
+mod errors;
+mod folders;
+mod health_check;
+mod image;
+mod ports;
+mod project;
+mod quantities;
+mod references;
+mod services;
+mod settings;
+mod source;
+mod volumes;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use atomic::write_atomically;
+pub use errors::{ConfigErrors, Fault};
+pub use folders::{Folders, FoldersError};
+pub use project::{
+    PERSONAL_PROJECT, PROJECT_FILE, ParseContext, ProjectFile, find_project, load_personal_project, load_project,
+    parse_project, personal_project_path,
+};
+pub use settings::Settings;

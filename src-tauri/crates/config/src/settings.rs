@@ -1,0 +1,76 @@
+//! `settings.toml`: what a person sets for locald itself.
+
+use std::path::Path;
+
+use crate::{
+    errors::ConfigErrors,
+    source,
+    walk::{Faults, Section},
+};
+
+/// The settings, each with its default where the file is silent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `[engine] docker_host`: the Docker engine to use, in place of the usual ways to find one.
+    pub docker_host: Option<String>,
+    /// `[notifications] enabled`: tell of crashes.
+    pub notifications: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { docker_host: None, notifications: true }
+    }
+}
+
+impl Settings {
+    /// What the file is called, in the config folder.
+    pub const FILE: &str = "settings.toml";
+
+    /// Reads the file; without one, all is at its default.
+    ///
+    /// # Errors
+    /// When the file can't be read or has faults: all of them.
+    pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
+        if matches!(path.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound) {
+            return Ok(Self::default());
+        }
+        Self::parse(path, &source::read(path)?)
+    }
+
+    /// Reads the file's text.
+    ///
+    /// # Errors
+    /// All faults of the text.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigErrors> {
+        let document = source::parse(path, text)?;
+        let faults = Faults::new(text);
+        let root = Section::root(document.as_table());
+        root.check_keys(&faults, &["engine", "notifications"], &[]);
+        let mut settings = Self::default();
+        let section = |name: &str, keys: &[&str]| {
+            let section = root.get(name)?.table(&faults)?;
+            section.check_keys(&faults, keys, &[]);
+            Some(section)
+        };
+        if let Some(node) = section("engine", &["docker_host"]).and_then(|engine| engine.get("docker_host")) {
+            settings.docker_host = node.text(&faults).and_then(|host| {
+                let schemes = ["unix://", "tcp://", "ssh://", "npipe://"];
+                let sound = schemes.iter().any(|scheme| host.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+                if !sound {
+                    let help = match host.strip_prefix('/') {
+                        Some(path) => format!("write \"unix:///{path}\""),
+                        None => "write \"unix:///path\", \"tcp://host:port\", \"ssh://user@host\" or \"npipe:////./pipe/name\"".to_owned(),
+                    };
+                    node.fault(&faults, format!("`{host}` isn't the address of an engine"), help);
+                }
+                sound.then(|| host.to_owned())
+            });
+        }
+        if let Some(node) = section("notifications", &["enabled"]).and_then(|table| table.get("enabled")) {
+            settings.notifications = node.boolean(&faults).unwrap_or(settings.notifications);
+        }
+        let found = faults.into_found();
+        if found.is_empty() { Ok(settings) } else { Err(ConfigErrors::in_text(path, text, found)) }
+    }
+}

@@ -1,0 +1,68 @@
+//! Broken edits of every kind: whatever the text, there is an answer, and it has a place.
+
+use super::*;
+
+fn answers(text: &str) {
+    let Err(errors) = parse(text) else { return };
+    assert!(!errors.faults().is_empty(), "{text}");
+    for fault in errors.faults() {
+        let (line, column) = fault.position().unwrap();
+        assert!(line >= 1 && column >= 1);
+        assert!(!fault.message().is_empty());
+    }
+    // Drawing is what touches spans, and slow: the first few faults tell as much as all.
+    assert!(errors.render(false, 80).contains("locald.toml:"), "{text}");
+    assert!(errors.summary().starts_with("locald.toml:"));
+}
+
+#[test]
+fn cut_off_anywhere() {
+    for (at, _) in FULL.char_indices() {
+        answers(&FULL[..at]);
+        answers(&FULL[at..]);
+    }
+}
+
+#[test]
+fn one_character_wrong_anywhere() {
+    for (at, old) in FULL.char_indices() {
+        for new in ["", "\"", "[", "]", "}", "=", "\n", "ü", "\0", "\u{1b}", "0", "${services.", "\r"] {
+            answers(&format!("{}{new}{}", &FULL[..at], &FULL[at + old.len_utf8()..]));
+        }
+    }
+}
+
+#[test]
+fn every_value_replaced_by_one_of_another_type() {
+    for value in ["1", "-1", "1.5", "inf", "true", "\"\"", "\"x\"", "[]", "[[]]", "[1]", "{}", "{a={}}", "1979-05-27", "99999999999999999999", "\"\\u0000\""] {
+        let lines: Vec<_> = FULL.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            if let Some((key, _)) = line.split_once(" = ") {
+                let mut changed: Vec<_> = lines.iter().map(|line| (*line).to_owned()).collect();
+                changed[at] = format!("{key} = {value}");
+                answers(&changed.join("\n"));
+            }
+        }
+    }
+}
+
+#[test]
+fn deep_nesting_and_odd_shapes() {
+    answers(&"[".repeat(100_000));
+    answers(&format!("a={}", "[".repeat(100_000)));
+    answers(&format!("a={}", "{a=".repeat(10_000)));
+    answers(&format!("{}=1", "a.".repeat(10_000)));
+    for text in ["[[services]]", "services = 1", "[services]\na = 1", "[[services.a]]", "[services.a.b.c]", "services.a.image = \"a\"", "[services.\"\"]", "project = []", "\u{feff}", "\n\n\n", "[services.\"\\u001b[31m\"]\nimage=\"a\""] {
+        answers(text);
+    }
+}
+
+#[test]
+fn nothing_that_steers_a_terminal_gets_through() {
+    let errors = parse("[services.\"\\u001b[31m\"]\n\u{1b}]0;title\u{7} = 1").unwrap_err();
+    assert!(!errors.render(false, 80).contains('\u{1b}'));
+    assert!(!errors.summary().contains('\u{1b}'));
+    let errors = parse("[services.\"\\u001b[31m\"]\nimage = \"a\"").unwrap_err();
+    assert!(!errors.render(false, 80).contains('\u{1b}'));
+    assert!(!errors.summary().contains('\u{1b}'));
+}

@@ -1,0 +1,59 @@
+import { Channel, invoke } from "@tauri-apps/api/core";
+import { listen } from "@tauri-apps/api/event";
+import type { DashboardChange } from "../bindings/DashboardChange";
+import type { DashboardView } from "../bindings/DashboardView";
+import {
+  isWebLink,
+  type Backend,
+  type Close,
+  type LogBatch,
+  type ServiceStats,
+  type ShowService,
+} from "./backend";
+
+async function openStream<T>(
+  name: "logs" | "stats",
+  args: Record<string, unknown>,
+  onMessage: (message: T) => void,
+): Promise<Close> {
+  let open = true;
+  const channel = new Channel<T>((message) => {
+    if (open) onMessage(message);
+  });
+  const id = await invoke<number>(`${name}_open`, { ...args, channel });
+  return () => {
+    open = false;
+    // The host closes a stream by itself when its window goes away, so a failure here leaves nothing behind.
+    invoke(`${name}_close`, { id }).catch(() => undefined);
+  };
+}
+
+/** The host behind Tauri's commands. */
+export const tauriBackend: Backend = {
+  async subscribe(onChange) {
+    let open = true;
+    const channel = new Channel<DashboardChange>((change) => {
+      if (open) onChange(change);
+    });
+    const view = await invoke<DashboardView>("dashboard_subscribe", { channel });
+    return { view, unsubscribe: () => (open = false) };
+  },
+  setServices: (ids, on) => invoke("set_services", { ids, on }),
+  restartServices: (ids) => invoke("restart_services", { ids }),
+  openLogs: (service, onBatch) => openStream<LogBatch>("logs", { service, tail: 1000 }, onBatch),
+  openStats: (onStats) => openStream<ServiceStats>("stats", {}, onStats),
+  async openUrl(url) {
+    if (!isWebLink(url)) throw new Error(`Only web links can be opened, and this is none: ${url}`);
+    await invoke("open_url", { url });
+  },
+  async copyText(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // The web view may refuse its clipboard API; the host can always write.
+      await invoke("copy_text", { text });
+    }
+  },
+  addProject: (folder) => invoke("add_project", { folder }),
+  onShowService: (show) => listen<ShowService>("show-service", (event) => show(event.payload)),
+};

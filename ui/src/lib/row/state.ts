@@ -1,0 +1,47 @@
+import ArrowDownToLine from "@lucide/svelte/icons/arrow-down-to-line";
+import Circle from "@lucide/svelte/icons/circle";
+import CircleCheck from "@lucide/svelte/icons/circle-check";
+import CirclePlay from "@lucide/svelte/icons/circle-play";
+import CircleQuestionMark from "@lucide/svelte/icons/circle-question-mark";
+import CircleX from "@lucide/svelte/icons/circle-x";
+import Hourglass from "@lucide/svelte/icons/hourglass";
+import LoaderCircle from "@lucide/svelte/icons/loader-circle";
+import OctagonAlert from "@lucide/svelte/icons/octagon-alert";
+import RotateCw from "@lucide/svelte/icons/rotate-cw";
+import TriangleAlert from "@lucide/svelte/icons/triangle-alert";
+import type { ServiceRow } from "../bindings/ServiceRow";
+
+type Icon = typeof Circle;
+
+const ICONS: Record<ServiceRow["state"], Icon> = {
+  stopped: Circle,
+  waiting: Hourglass,
+  preparing: ArrowDownToLine,
+  starting: LoaderCircle,
+  running: CirclePlay,
+  stopping: LoaderCircle,
+  backing_off: RotateCw,
+  exited: CircleCheck,
+  failed: OctagonAlert,
+  unknown: CircleQuestionMark,
+};
+
+/** A shape a state, so that colour only repeats what the shape says. */
+export function stateIcon(view: Pick<ServiceRow, "state" | "tone">): Icon {
+  if (view.state === "exited" && view.tone !== "neutral") return CircleX;
+  if (view.state === "running" && view.tone === "warning") return TriangleAlert;
+  return ICONS[view.state];
+}
+
+export function healthText(view: Pick<ServiceRow, "health" | "health_text">): string | null {
+  switch (view.health) {
+    case "none":
+      return null;
+    case "starting":
+      return "waiting for health check";
+    case "healthy":
+      return "healthy";
+    case "unhealthy":
+      return view.health_text === null ? "unhealthy" : `unhealthy: ${view.health_text}`;
+  }
+}

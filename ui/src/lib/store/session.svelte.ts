@@ -1,0 +1,109 @@
+import { createContext } from "svelte";
+import type { Backend, Close } from "../backend/backend";
+import { Clock } from "./clock.svelte";
+import { Dashboard } from "./dashboard.svelte";
+import { count } from "./format";
+import { ServiceListModel } from "./list.svelte";
+import { Problems } from "./problems.svelte";
+
+/** Everything one window holds, and the only place that sends commands. */
+export class Session {
+  readonly dashboard = new Dashboard();
+  readonly list = new ServiceListModel(this.dashboard);
+  readonly problems = new Problems();
+  readonly clock = new Clock();
+  /** The service whose log panel is open. */
+  logsOf = $state<string | null>(null);
+  /** A row to scroll to and focus, once it is there. */
+  focusRequest = $state.raw<{ id: string } | null>(null);
+
+  constructor(readonly backend: Backend) {}
+
+  /** Connects until the returned function is called. */
+  start(): Close {
+    let open = true;
+    const closers: Close[] = [this.clock.start()];
+    const keep = (what: string, opening: Promise<Close>) =>
+      opening.then(
+        (close) => (open ? closers.push(close) : close()),
+        (error: unknown) => this.problems.report(what, error),
+      );
+    void keep("The services can't be shown", this.#subscribe());
+    void keep(
+      "Requests from the tray can't be heard",
+      this.backend.onShowService(({ service, logs }) => this.show(service, logs)),
+    );
+    return () => {
+      open = false;
+      for (const close of closers) close();
+    };
+  }
+
+  show(id: string, logs: boolean): void {
+    this.list.reveal(id);
+    if (logs) this.logsOf = id;
+    this.focusRequest = { id };
+  }
+
+  openLogs(id: string): void {
+    this.list.active = id;
+    this.logsOf = id;
+  }
+
+  closeLogs(): void {
+    const id = this.logsOf;
+    this.logsOf = null;
+    if (id !== null) this.focusRequest = { id };
+  }
+
+  toggle(id: string): void {
+    const entry = this.dashboard.entry(id);
+    // A second click while the host has not taken the first would undo what isn't visible yet.
+    if (entry && entry.pending === 0) void this.switchAll([id], !entry.view.on);
+  }
+
+  async switchAll(ids: readonly string[], on: boolean): Promise<void> {
+    await this.#command(ids, on ? "start" : "stop", () => this.backend.setServices([...ids], on));
+  }
+
+  async restart(id: string): Promise<void> {
+    await this.#command([id], "restart", () => this.backend.restartServices([id]));
+  }
+
+  async openUrl(url: string): Promise<void> {
+    await this.attempt(`Could not open ${url}`, () => this.backend.openUrl(url));
+  }
+
+  async copy(text: string): Promise<boolean> {
+    return this.attempt("Could not copy", () => this.backend.copyText(text));
+  }
+
+  /** Runs a command; when it fails, shows why. */
+  async attempt(what: string, command: () => Promise<void>): Promise<boolean> {
+    try {
+      await command();
+      return true;
+    } catch (error) {
+      this.problems.report(what, error);
+      return false;
+    }
+  }
+
+  async #command(ids: readonly string[], verb: string, command: () => Promise<void>) {
+    const entries = ids.map((id) => this.dashboard.entry(id)).filter((entry) => !!entry);
+    for (const entry of entries) entry.pending += 1;
+    const subject = ids.length === 1 ? String(ids[0]) : count(ids.length, "service");
+    await this.attempt(`Could not ${verb} ${subject}`, command);
+    for (const entry of entries) entry.pending -= 1;
+  }
+
+  async #subscribe(): Promise<Close> {
+    const { view, unsubscribe } = await this.backend.subscribe((change) =>
+      this.dashboard.apply(change),
+    );
+    this.dashboard.load(view);
+    return unsubscribe;
+  }
+}
+
+export const [getSession, setSession] = createContext<Session>();

@@ -1,0 +1,108 @@
+//! A spec as the body of Docker's create request.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    ContainerCreateBody, EndpointSettings, HostConfig, Mount, MountType, MountVolumeOptions, NetworkingConfig,
+    PortBinding, RestartPolicy, RestartPolicyNameEnum,
+};
+use locald_core::{
+    ServiceId, ServiceSpec,
+    spec::{PortMapping, Protocol, Source, VolumeMount, VolumeSource},
+};
+use locald_engine::InstanceSpec;
+
+use crate::{PROJECT_LABEL, SERVICE_LABEL, SPEC_LABEL};
+
+/// The address ports are published on: a service under development is nobody else's business.
+const HOST_IP: &str = "127.0.0.1";
+
+/// Labels of the service, with the hash of its spec.
+fn labels(service: &ServiceSpec) -> HashMap<String, String> {
+    HashMap::from([
+        (PROJECT_LABEL.to_owned(), service.id.project.to_string()),
+        (SERVICE_LABEL.to_owned(), service.id.name.to_string()),
+        (SPEC_LABEL.to_owned(), service.hash()),
+    ])
+}
+
+/// The label of what belongs to the whole project.
+pub(crate) fn project_labels(id: &ServiceId) -> HashMap<String, String> {
+    HashMap::from([(PROJECT_LABEL.to_owned(), id.project.to_string())])
+}
+
+/// The body that makes the service's container.
+pub(crate) fn body(spec: &InstanceSpec) -> ContainerCreateBody {
+    let service = &*spec.service;
+    let Source::Container { image, command } = &service.source;
+    let network = spec.network_name();
+    let endpoint = EndpointSettings { aliases: Some(vec![service.id.name.to_string()]), ..Default::default() };
+    ContainerCreateBody {
+        image: Some(image.clone()),
+        cmd: command.clone(),
+        env: Some(service.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        exposed_ports: Some(service.ports.iter().map(inner).collect()),
+        labels: Some(labels(service)),
+        working_dir: service.workdir.clone(),
+        // Numbers are understood for every signal, names only for those the engine knows.
+        stop_signal: service.stop_signal.map(|signal| signal.0.to_string()),
+        host_config: Some(HostConfig {
+            network_mode: Some(network.clone()),
+            port_bindings: Some(bindings(&service.ports)),
+            mounts: Some(service.volumes.iter().map(|volume| mount(spec, volume)).collect()),
+            memory: service.resources.memory_bytes.and_then(|bytes| i64::try_from(bytes).ok()),
+            nano_cpus: service.resources.cpu_millis.and_then(|cpus| i64::try_from(cpus * 1_000_000).ok()),
+            // Restarting is the supervisor's: two who restart would fight.
+            restart_policy: Some(RestartPolicy {
+                name: Some(RestartPolicyNameEnum::NO),
+                maximum_retry_count: None,
+            }),
+            ..Default::default()
+        }),
+        networking_config: Some(NetworkingConfig { endpoints_config: Some(HashMap::from([(network, endpoint)])) }),
+        ..Default::default()
+    }
+}
+
+fn inner(mapping: &PortMapping) -> String {
+    let protocol = match mapping.protocol {
+        Protocol::Tcp => "tcp",
+        Protocol::Udp => "udp",
+    };
+    format!("{}/{protocol}", mapping.port)
+}
+
+fn bindings(ports: &[PortMapping]) -> HashMap<String, Option<Vec<PortBinding>>> {
+    let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
+    for mapping in ports {
+        let host_port = mapping.host.map(|port| port.to_string()).unwrap_or_default();
+        let binding = PortBinding { host_ip: Some(HOST_IP.to_owned()), host_port: Some(host_port) };
+        bindings.entry(inner(mapping)).or_default().get_or_insert_default().push(binding);
+    }
+    bindings
+}
+
+/// Mounts and not `Binds`: of a path that doesn't exist, `Binds` would make an empty folder owned by root.
+fn mount(spec: &InstanceSpec, volume: &VolumeMount) -> Mount {
+    let common = Mount {
+        target: Some(volume.target.clone()),
+        read_only: Some(volume.read_only),
+        ..Default::default()
+    };
+    match &volume.source {
+        VolumeSource::Named { name } => Mount {
+            typ: Some(MountType::VOLUME),
+            source: Some(spec.volume_name(name)),
+            volume_options: Some(MountVolumeOptions {
+                labels: Some(project_labels(&spec.service.id)),
+                ..Default::default()
+            }),
+            ..common
+        },
+        VolumeSource::Path { path } => Mount {
+            typ: Some(MountType::BIND),
+            source: Some(path.to_string_lossy().into_owned()),
+            ..common
+        },
+    }
+}

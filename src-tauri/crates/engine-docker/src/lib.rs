@@ -1,0 +1,163 @@
+//! Docker (and later Podman) as a locald engine.
+//!
+//! Operations go through bollard. What bollard decodes too strictly or by guessing (lists, inspections, events,
+//! logs, numbers) goes through a thin HTTP layer here with decoding that survives odd values.
+
+mod connect;
+mod create;
+mod discover;
+mod endpoint;
+mod errors;
+mod events;
+mod exec;
+mod http;
+mod list;
+mod logs;
+mod prepare;
+mod start;
+mod stats;
+mod stop;
+mod wire;
+
+use std::sync::atomic::AtomicU32;
+
+use bollard::Docker;
+use futures_util::{FutureExt as _, future::BoxFuture, stream::BoxStream};
+use locald_core::{InstanceId, instance::ObservedInstance};
+use locald_engine::{
+    Capabilities, Engine, EngineError, EngineEvent, EngineIdentity, EngineVersion, ExecOutcome, InstanceSpec, LogLine,
+    LogOptions, ProgressSink, StartedInstance, StatsSample, StopRequest,
+};
+
+pub use discover::discover;
+
+use crate::{endpoint::Endpoint, http::Client};
+
+/// The label with the project's name.
+pub const PROJECT_LABEL: &str = "dev.locald.project";
+/// The label with the service's name.
+pub const SERVICE_LABEL: &str = "dev.locald.service";
+/// The label with the hash of the spec.
+pub const SPEC_LABEL: &str = "dev.locald.spec";
+
+/// How long bollard waits for the headers of an answer: creating from a big image on a slow disk takes its time.
+const SLOW_SECONDS: u64 = 120;
+
+/// An engine that speaks Docker's API.
+#[derive(Debug)]
+pub struct DockerEngine {
+    identity: EngineIdentity,
+    http: Client,
+    /// Minor of the engine's API version as of the last [`Engine::connect`]; 0 before.
+    api_minor: AtomicU32,
+    /// Old engines make a second network of the same name when asked twice at once.
+    networks: tokio::sync::Mutex<()>,
+    host_memory: tokio::sync::OnceCell<Option<u64>>,
+}
+
+impl DockerEngine {
+    /// An engine at the identity's endpoint. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// When the endpoint isn't `unix:///path` or `tcp://host:port`.
+    pub fn new(identity: EngineIdentity) -> Result<Self, EngineError> {
+        let endpoint = Endpoint::parse(&identity.endpoint)?;
+        Ok(Self {
+            identity,
+            http: Client { endpoint },
+            api_minor: AtomicU32::new(0),
+            networks: tokio::sync::Mutex::new(()),
+            host_memory: tokio::sync::OnceCell::new(),
+        })
+    }
+
+    /// bollard's client, made anew for each operation: making one is cheap, and bollard refuses to make one
+    /// while there is no socket, which must not keep an engine from coming back.
+    async fn bollard(&self, seconds: u64) -> Result<Docker, http::Failure> {
+        let version = bollard::API_DEFAULT_VERSION;
+        let made = match &self.http.endpoint {
+            Endpoint::Unix(path) => Docker::connect_with_unix(&path.to_string_lossy(), seconds, version),
+            Endpoint::Tcp(address) => Docker::connect_with_http(&format!("tcp://{address}"), seconds, version),
+        };
+        match made {
+            Ok(docker) => Ok(docker),
+            Err(error) => Err(self.failure(error).await),
+        }
+    }
+}
+
+impl Engine for DockerEngine {
+    fn identity(&self) -> &EngineIdentity {
+        &self.identity
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { pull: true, exec: true, stats: true }
+    }
+
+    fn connect(&self) -> BoxFuture<'_, Result<EngineVersion, EngineError>> {
+        async { Ok(self.ask().await?) }.boxed()
+    }
+
+    fn prepare<'a>(
+        &'a self,
+        spec: &'a InstanceSpec,
+        progress: ProgressSink,
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.prepare_image(spec, progress).boxed()
+    }
+
+    fn start<'a>(
+        &'a self,
+        spec: &'a InstanceSpec,
+        existing: Option<InstanceId>,
+    ) -> BoxFuture<'a, Result<StartedInstance, EngineError>> {
+        self.start_instance(spec, existing).boxed()
+    }
+
+    fn stop<'a>(&'a self, instance: &'a InstanceId, request: StopRequest) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.stop_instance(instance, request).boxed()
+    }
+
+    fn remove<'a>(&'a self, instance: &'a InstanceId) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.remove_instance(instance).boxed()
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<ObservedInstance>, EngineError>> {
+        self.list_instances().boxed()
+    }
+
+    fn inspect<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+    ) -> BoxFuture<'a, Result<Option<ObservedInstance>, EngineError>> {
+        self.inspect_instance(instance).boxed()
+    }
+
+    fn events(&self) -> BoxFuture<'_, Result<BoxStream<'static, Result<EngineEvent, EngineError>>, EngineError>> {
+        self.open_events().boxed()
+    }
+
+    fn logs<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+        options: LogOptions,
+    ) -> BoxFuture<'a, Result<BoxStream<'static, Result<LogLine, EngineError>>, EngineError>> {
+        self.open_logs(instance, options).boxed()
+    }
+
+    fn stats<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+    ) -> BoxFuture<'a, Result<BoxStream<'static, Result<StatsSample, EngineError>>, EngineError>> {
+        self.open_stats(instance).boxed()
+    }
+
+    fn exec<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+        command: &'a [String],
+    ) -> BoxFuture<'a, Result<ExecOutcome, EngineError>> {
+        self.exec_in(instance, command).boxed()
+    }
+}

@@ -1,0 +1,1 @@
+//! An engine of memory, for tests.

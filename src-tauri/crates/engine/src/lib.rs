@@ -1,0 +1,125 @@
+//! What an engine is: the trait, its types and errors, a fake for tests, and the conformance suite
+//! that every engine passes.
+//!
+//! An engine speaks locald's own types. Nothing of a client library crosses this boundary.
+
+pub mod conformance;
+mod error;
+pub mod fake;
+mod types;
+
+use std::sync::Arc;
+
+use futures_util::{future::BoxFuture, stream::BoxStream};
+use locald_core::{InstanceId, instance::ObservedInstance};
+
+pub use error::{ConnectFault, EngineError};
+pub use types::{
+    Capabilities, EngineEvent, EngineEventKind, EngineIdentity, EngineKind, EngineVersion, ExecOutcome, InstanceSpec,
+    LogLine, LogOptions, LogStream, PrepareProgress, ProgressSink, StartedInstance, StatsSample, StopRequest,
+};
+
+/// Runs instances.
+///
+/// Every method may be called at any time from any task. Dropping a future or stream abandons the request;
+/// what the engine has begun by then may still happen, and shows in [`Engine::list`] and [`Engine::events`].
+pub trait Engine: Send + Sync {
+    /// Who this is. Costs nothing.
+    fn identity(&self) -> &EngineIdentity;
+
+    /// What it can do. Costs nothing; a surface hides what is `false`.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Asks the engine for a sign of life and its version; answers within 3 seconds in every case.
+    ///
+    /// # Errors
+    /// [`EngineError::Connect`] with what exactly is wrong with the way there.
+    fn connect(&self) -> BoxFuture<'_, Result<EngineVersion, EngineError>>;
+
+    /// Makes sure that all an instance needs is here (fetches the image when it isn't), telling the progress.
+    ///
+    /// # Errors
+    /// [`EngineError::Prepare`] when the image is neither here nor can be fetched.
+    fn prepare<'a>(&'a self, spec: &'a InstanceSpec, progress: ProgressSink)
+    -> BoxFuture<'a, Result<(), EngineError>>;
+
+    /// Starts the service's instance. `existing` is one that carries this spec's hash and isn't running: it is
+    /// started as it is; when it is gone by now, or `None`, leftovers of the same service are removed and a new one
+    /// is made. An instance that runs already is success.
+    ///
+    /// # Errors
+    /// [`EngineError::Create`] or [`EngineError::Start`], with ports and mounts told apart.
+    fn start<'a>(
+        &'a self,
+        spec: &'a InstanceSpec,
+        existing: Option<InstanceId>,
+    ) -> BoxFuture<'a, Result<StartedInstance, EngineError>>;
+
+    /// Asks the instance to end and kills it after the grace period; returns when it has ended. One that isn't
+    /// running, or is gone, is success.
+    ///
+    /// # Errors
+    /// [`EngineError::Stop`].
+    fn stop<'a>(&'a self, instance: &'a InstanceId, request: StopRequest) -> BoxFuture<'a, Result<(), EngineError>>;
+
+    /// Removes a stopped instance; its volumes stay. One that is gone is success.
+    ///
+    /// # Errors
+    /// [`EngineError::Remove`].
+    fn remove<'a>(&'a self, instance: &'a InstanceId) -> BoxFuture<'a, Result<(), EngineError>>;
+
+    /// Every instance the engine knows, also those that locald did not make. What can't be read of one is left
+    /// at "unknown"; one odd instance never spoils the list.
+    ///
+    /// # Errors
+    /// [`EngineError::List`].
+    fn list(&self) -> BoxFuture<'_, Result<Vec<ObservedInstance>, EngineError>>;
+
+    /// One instance, `None` when it is gone.
+    ///
+    /// # Errors
+    /// [`EngineError::Inspect`].
+    fn inspect<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+    ) -> BoxFuture<'a, Result<Option<ObservedInstance>, EngineError>>;
+
+    /// What happens to instances from now on. Resolves once the subscription stands, so that a `list` after it
+    /// leaves no gap. The stream ends, or yields an error and ends, when the connection is lost.
+    ///
+    /// # Errors
+    /// [`EngineError::Events`].
+    fn events(&self) -> BoxFuture<'_, Result<BoxStream<'static, Result<EngineEvent, EngineError>>, EngineError>>;
+
+    /// The instance's output, a line an item. Ends when the instance ended, or after the last line without `follow`.
+    ///
+    /// # Errors
+    /// [`EngineError::LogsNotKept`] when the engine keeps none for it; [`EngineError::Logs`].
+    fn logs<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+        options: LogOptions,
+    ) -> BoxFuture<'a, Result<BoxStream<'static, Result<LogLine, EngineError>>, EngineError>>;
+
+    /// Its use of CPU and memory, until dropped or until the instance ended.
+    ///
+    /// # Errors
+    /// [`EngineError::Stats`].
+    fn stats<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+    ) -> BoxFuture<'a, Result<BoxStream<'static, Result<StatsSample, EngineError>>, EngineError>>;
+
+    /// Runs a command inside the running instance, with no input, and gathers at most 64 KiB of its output.
+    ///
+    /// # Errors
+    /// [`EngineError::Exec`] when it could not be run at all.
+    fn exec<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+        command: &'a [String],
+    ) -> BoxFuture<'a, Result<ExecOutcome, EngineError>>;
+}
+
+/// An engine as it is passed around.
+pub type SharedEngine = Arc<dyn Engine>;

@@ -29,6 +29,8 @@ pub enum Event {
         /// What is wrong.
         problem: Problem,
     },
+    /// A project is no longer looked after: its file has another name now, or a person removed it.
+    ProjectForgotten(ProjectName),
     /// An engine is known of; nothing is known about it yet.
     EngineFound {
         /// Its id.

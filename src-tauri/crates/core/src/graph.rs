@@ -22,21 +22,26 @@ fn walk<K: Ord + Clone>(
     done: &mut BTreeSet<K>,
 ) -> Option<Vec<K>> {
     path.push((start.clone(), 0));
+    // Where each node of the path stands in it: a search through a long path for each edge takes too long.
+    let mut on_path = BTreeMap::from([(start.clone(), 0)]);
     while let Some((node, next)) = path.last_mut() {
         let target = depends_on.get(node).and_then(|targets| targets.get(*next)).cloned();
         *next += 1;
         match target {
             None => {
-                done.insert(node.clone());
-                path.pop();
+                if let Some((node, _)) = path.pop() {
+                    on_path.remove(&node);
+                    done.insert(node);
+                }
             }
             Some(target) if done.contains(&target) => {}
             Some(target) => {
-                if let Some(at) = path.iter().position(|(on_path, _)| *on_path == target) {
-                    let mut cycle: Vec<K> = path[at..].iter().map(|(on_path, _)| on_path.clone()).collect();
+                if let Some(&at) = on_path.get(&target) {
+                    let mut cycle: Vec<K> = path[at..].iter().map(|(node, _)| node.clone()).collect();
                     cycle.push(target);
                     return Some(cycle);
                 }
+                on_path.insert(target.clone(), path.len());
                 path.push((target, 0));
             }
         }
@@ -45,7 +50,10 @@ fn walk<K: Ord + Clone>(
 }
 
 /// `ids` and all that they depend on, each once. Unknown ones are left out.
-pub fn closure<K: Ord + Clone>(ids: impl IntoIterator<Item = K>, depends_on: impl Fn(&K) -> Option<Vec<K>>) -> BTreeSet<K> {
+pub fn closure<K: Ord + Clone>(
+    ids: impl IntoIterator<Item = K>,
+    depends_on: impl Fn(&K) -> Option<Vec<K>>,
+) -> BTreeSet<K> {
     let mut found = BTreeSet::new();
     let mut open: Vec<K> = ids.into_iter().collect();
     while let Some(id) = open.pop() {
@@ -71,9 +79,15 @@ mod tests {
     #[test]
     fn cycles_are_found_and_named() {
         assert_eq!(find_cycle(&graph(&[("a", &["b"]), ("b", &["c"]), ("c", &[])])), None);
-        assert_eq!(find_cycle(&graph(&[("a", &["b", "c"]), ("b", &["c"]), ("c", &[])])), None);
+        assert_eq!(
+            find_cycle(&graph(&[("a", &["b", "c"]), ("b", &["c"]), ("c", &[])])),
+            None
+        );
         assert_eq!(find_cycle(&graph(&[("a", &["a"])])), Some(vec!["a", "a"]));
-        assert_eq!(find_cycle(&graph(&[("a", &["b"]), ("b", &["c"]), ("c", &["b"])])), Some(vec!["b", "c", "b"]));
+        assert_eq!(
+            find_cycle(&graph(&[("a", &["b"]), ("b", &["c"]), ("c", &["b"])])),
+            Some(vec!["b", "c", "b"])
+        );
     }
 
     #[test]
@@ -84,7 +98,12 @@ mod tests {
 
     #[test]
     fn the_closure_has_each_once_and_leaves_out_the_unknown() {
-        let edges = graph(&[("api", &["db", "cache", "gone"]), ("db", &[]), ("cache", &["db"]), ("web", &["api"])]);
+        let edges = graph(&[
+            ("api", &["db", "cache", "gone"]),
+            ("db", &[]),
+            ("cache", &["db"]),
+            ("web", &["api"]),
+        ]);
         let found = closure(["api"], |id| edges.get(id).cloned());
         assert_eq!(found.into_iter().collect::<Vec<_>>(), ["api", "cache", "db"]);
     }

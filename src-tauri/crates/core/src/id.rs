@@ -203,6 +203,30 @@ opaque! {
 }
 
 #[cfg(test)]
+mod typescript {
+    use super::{EngineId, InstanceId, ProjectName, ServiceId, ServiceName};
+
+    /// In TypeScript all of these are plain strings, as they are in JSON.
+    macro_rules! string {
+        ($($type:ident),*) => {$(
+            impl ts_rs::TS for $type {
+                type WithoutGenerics = Self;
+                type OptionInnerType = Self;
+                fn name(_: &ts_rs::Config) -> String {
+                    "string".to_owned()
+                }
+                fn inline(config: &ts_rs::Config) -> String {
+                    Self::name(config)
+                }
+            }
+        )*};
+    }
+
+    string!(EngineId, InstanceId, ProjectName, ServiceId, ServiceName);
+}
+
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -212,9 +236,15 @@ mod tests {
             assert!(ServiceName::new(good).is_ok(), "{good}");
         }
         assert_eq!(ServiceName::new(""), Err(NameError::Empty));
-        assert_eq!(ServiceName::new("café"), Err(NameError::BadCharacter("café".into(), 'é')));
+        assert_eq!(
+            ServiceName::new("café"),
+            Err(NameError::BadCharacter("café".into(), 'é'))
+        );
         assert_eq!(ServiceName::new("-db"), Err(NameError::BadCharacter("-db".into(), '-')));
-        assert!(matches!(ServiceName::new(&"x".repeat(80)), Err(NameError::TooLong(_, 80))));
+        assert!(matches!(
+            ServiceName::new(&"x".repeat(80)),
+            Err(NameError::TooLong(_, 80))
+        ));
     }
 
     #[test]

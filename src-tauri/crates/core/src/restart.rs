@@ -30,8 +30,10 @@ mod tests {
 
     #[test]
     fn delays_double_up_to_half_a_minute() {
-        let delays: Vec<u128> =
-            (0..9).filter_map(|n| delay(RestartPolicy::Always, true, n)).map(|d| d.as_millis()).collect();
+        let delays: Vec<u128> = (0..9)
+            .filter_map(|n| delay(RestartPolicy::Always, true, n))
+            .map(|d| d.as_millis())
+            .collect();
         assert_eq!(delays, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
     }
 

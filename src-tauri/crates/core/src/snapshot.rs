@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EngineId, Problem, ProjectName, ServiceId, State,
+    EngineId, InstanceId, Problem, ProjectName, ServiceId, State,
     instance::PublishedPort,
     spec::{ProbeSpec, Protocol, Source},
     state::{Phase, ProjectRecord, Service},
@@ -34,13 +34,17 @@ impl Snapshot {
     #[must_use]
     pub fn next(state: &State, previous: &Self) -> Option<Self> {
         let engines = state.engines.iter().map(|engine| {
-            share(&previous.engines, |old| old.id == engine.id, EngineSnapshot {
-                id: engine.id.clone(),
-                kind: engine.kind.clone(),
-                endpoint: engine.endpoint.clone(),
-                source: engine.source.clone(),
-                link: engine.link.clone(),
-            })
+            share(
+                &previous.engines,
+                |old| old.id == engine.id,
+                EngineSnapshot {
+                    id: engine.id.clone(),
+                    kind: engine.kind.clone(),
+                    endpoint: engine.endpoint.clone(),
+                    source: engine.source.clone(),
+                    link: engine.link.clone(),
+                },
+            )
         });
         let projects = state.projects.iter().map(|(name, project)| {
             let new = ProjectSnapshot {
@@ -67,7 +71,10 @@ impl Snapshot {
             services: services.collect(),
             notices: state.notices.clone(),
         };
-        (next != *previous).then(|| Self { seq: previous.seq + 1, ..next })
+        (next != *previous).then(|| Self {
+            seq: previous.seq + 1,
+            ..next
+        })
     }
 
     /// The service with this id.
@@ -86,12 +93,17 @@ fn share<T: PartialEq>(previous: &[Arc<T>], same: impl Fn(&T) -> bool, new: T) -
 
 /// Services by project and, within one, in the order of its file; what its file no longer has comes last.
 fn in_order(state: &State) -> impl Iterator<Item = (&ServiceId, &Service)> {
-    state.projects.iter().flat_map(move |(name, ProjectRecord { order, .. })| {
-        let declared = order.iter().filter_map(|id| state.services.get_key_value(id));
-        let left_over =
-            state.services.iter().filter(move |(id, service)| id.project == *name && !service.declared);
-        declared.chain(left_over)
-    })
+    state
+        .projects
+        .iter()
+        .flat_map(move |(name, ProjectRecord { order, .. })| {
+            let declared = order.iter().filter_map(|id| state.services.get_key_value(id));
+            let left_over = state
+                .services
+                .iter()
+                .filter(move |(id, service)| id.project == *name && !service.declared);
+            declared.chain(left_over)
+        })
 }
 
 /// One engine.
@@ -218,6 +230,8 @@ pub struct ServiceSnapshot {
     pub origin: String,
     /// The engine that runs it.
     pub engine: Option<EngineId>,
+    /// What the engine calls the instance behind it.
+    pub instance: Option<InstanceId>,
     /// What the person asked for.
     pub desired: Desired,
     /// What is observed.
@@ -255,7 +269,9 @@ impl ServiceSnapshot {
     #[must_use]
     pub fn click_turns_on(&self) -> bool {
         match self.state {
-            StateKind::Stopped | StateKind::Stopping | StateKind::Exited | StateKind::Failed | StateKind::Unknown => true,
+            StateKind::Stopped | StateKind::Stopping | StateKind::Exited | StateKind::Failed | StateKind::Unknown => {
+                true
+            }
             StateKind::Waiting
             | StateKind::Preparing
             | StateKind::Starting
@@ -294,6 +310,7 @@ pub struct ExitReport {
     /// Was it a crash? Decided in `transition` alone.
     pub crashed: bool,
     /// When, by the engine's clock where it said.
+    #[cfg_attr(test, ts(as = "String"))]
     pub at: Timestamp,
     /// The last line it wrote.
     pub last_line: Option<String>,
@@ -311,8 +328,11 @@ impl ServiceSnapshot {
             Phase::Running { paused: false } => (StateKind::Running, StateDetail::None),
             Phase::Stopping { ticket: None, .. } => {
                 let dependents: Vec<ServiceId> = stopping_dependents(state, id).cloned().collect();
-                let detail =
-                    if dependents.is_empty() { StateDetail::None } else { StateDetail::WaitingFor(dependents) };
+                let detail = if dependents.is_empty() {
+                    StateDetail::None
+                } else {
+                    StateDetail::WaitingFor(dependents)
+                };
                 (StateKind::Stopping, detail)
             }
             Phase::Stopping { .. } => (StateKind::Stopping, StateDetail::None),
@@ -330,6 +350,7 @@ impl ServiceSnapshot {
             id: id.clone(),
             origin: image.clone(),
             engine: service.engine.clone(),
+            instance: service.instance.as_ref().map(|instance| instance.id.clone()),
             desired: service.desired,
             state: kind,
             detail,
@@ -357,7 +378,11 @@ fn unready(state: &State, id: &ServiceId, service: &Service) -> Vec<ServiceId> {
 /// A container's ports speak a protocol that only its author knows; an HTTP health check tells of one.
 fn url(service: &Service, ports: &[PublishedPort]) -> Option<String> {
     let check = service.spec.health_check.as_ref()?;
-    let ProbeSpec::Http { port, .. } = &check.probe else { return None };
-    let published = ports.iter().find(|published| published.port == *port && published.protocol == Protocol::Tcp)?;
+    let ProbeSpec::Http { port, .. } = &check.probe else {
+        return None;
+    };
+    let published = ports
+        .iter()
+        .find(|published| published.port == *port && published.protocol == Protocol::Tcp)?;
     Some(format!("http://127.0.0.1:{}", published.host_port))
 }

@@ -45,7 +45,10 @@ impl ServiceSpec {
     pub fn container(id: ServiceId, image: &str) -> Self {
         Self {
             id,
-            source: Source::Container { image: image.to_owned(), command: None },
+            source: Source::Container {
+                image: image.to_owned(),
+                command: None,
+            },
             env: BTreeMap::new(),
             ports: Vec::new(),
             volumes: Vec::new(),
@@ -75,7 +78,11 @@ impl ServiceSpec {
         );
         // Serialising plain maps, lists and strings into memory has no way to fail.
         let json = serde_json::to_vec(&shape).unwrap_or_default();
-        Sha256::digest(&json).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        Sha256::digest(&json)
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 
@@ -213,11 +220,37 @@ impl Signal {
 
     /// Names and numbers as Linux on x86-64 and arm64 has them (signal(7)).
     const NAMES: [(&'static str, u8); 31] = [
-        ("HUP", 1), ("INT", 2), ("QUIT", 3), ("ILL", 4), ("TRAP", 5), ("ABRT", 6), ("BUS", 7), ("FPE", 8),
-        ("KILL", 9), ("USR1", 10), ("SEGV", 11), ("USR2", 12), ("PIPE", 13), ("ALRM", 14), ("TERM", 15),
-        ("STKFLT", 16), ("CHLD", 17), ("CONT", 18), ("STOP", 19), ("TSTP", 20), ("TTIN", 21), ("TTOU", 22),
-        ("URG", 23), ("XCPU", 24), ("XFSZ", 25), ("VTALRM", 26), ("PROF", 27), ("WINCH", 28), ("IO", 29),
-        ("PWR", 30), ("SYS", 31),
+        ("HUP", 1),
+        ("INT", 2),
+        ("QUIT", 3),
+        ("ILL", 4),
+        ("TRAP", 5),
+        ("ABRT", 6),
+        ("BUS", 7),
+        ("FPE", 8),
+        ("KILL", 9),
+        ("USR1", 10),
+        ("SEGV", 11),
+        ("USR2", 12),
+        ("PIPE", 13),
+        ("ALRM", 14),
+        ("TERM", 15),
+        ("STKFLT", 16),
+        ("CHLD", 17),
+        ("CONT", 18),
+        ("STOP", 19),
+        ("TSTP", 20),
+        ("TTIN", 21),
+        ("TTOU", 22),
+        ("URG", 23),
+        ("XCPU", 24),
+        ("XFSZ", 25),
+        ("VTALRM", 26),
+        ("PROF", 27),
+        ("WINCH", 28),
+        ("IO", 29),
+        ("PWR", 30),
+        ("SYS", 31),
     ];
 
     /// Reads `SIGTERM`, `TERM`, `term` or `15`.
@@ -228,7 +261,10 @@ impl Signal {
             return (1..=64).contains(&number).then_some(Self(number));
         }
         let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-        Self::NAMES.iter().find(|(known, _)| *known == name).map(|&(_, number)| Self(number))
+        Self::NAMES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|&(_, number)| Self(number))
     }
 
     /// `SIGTERM`, or `signal 40` for one without a name.

@@ -77,6 +77,8 @@ pub struct ProjectRecord {
     pub folder: PathBuf,
     /// Its services in the order of the file.
     pub order: Vec<ServiceId>,
+    /// It is no longer looked after, and goes once nothing of it runs.
+    pub forgotten: bool,
     /// What is wrong with its file.
     pub problem: Option<Problem>,
 }
@@ -256,7 +258,12 @@ pub struct Health {
 
 impl Default for Health {
     fn default() -> Self {
-        Self { kind: HealthKind::None, detail: None, failures: 0, round: 0 }
+        Self {
+            kind: HealthKind::None,
+            detail: None,
+            failures: 0,
+            round: 0,
+        }
     }
 }
 

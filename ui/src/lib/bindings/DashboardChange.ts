@@ -3,4 +3,31 @@ import type { EngineRow } from "./EngineRow";
 import type { ProjectRow } from "./ProjectRow";
 import type { ServiceRow } from "./ServiceRow";
 
-export type DashboardChange = { seq: number, services: Array<ServiceRow>, order: Array<string> | null, engines: Array<EngineRow> | null, projects: Array<ProjectRow> | null, notices: Array<string> | null, };
+/**
+ * What changed from one [`DashboardView`] to the next.
+ */
+export type DashboardChange = {
+/**
+ * The `seq` this leads to.
+ */
+seq: number,
+/**
+ * Rows that are new or changed.
+ */
+services: Array<ServiceRow>,
+/**
+ * All ids in order, only when rows came, went or moved.
+ */
+order: Array<string> | null,
+/**
+ * The engines, only when one changed.
+ */
+engines: Array<EngineRow> | null,
+/**
+ * The projects, only when one changed.
+ */
+projects: Array<ProjectRow> | null,
+/**
+ * The notices, only when they changed.
+ */
+notices: Array<string> | null, };

@@ -3,4 +3,27 @@ import type { EngineRow } from "./EngineRow";
 import type { ProjectRow } from "./ProjectRow";
 import type { ServiceRow } from "./ServiceRow";
 
-export type DashboardView = { seq: number, engines: Array<EngineRow>, projects: Array<ProjectRow>, services: Array<ServiceRow>, notices: Array<string>, };
+/**
+ * The whole dashboard. Sent once when a window opens; after that only [`DashboardChange`]s.
+ */
+export type DashboardView = {
+/**
+ * Grows with every change of the snapshot behind it.
+ */
+seq: number,
+/**
+ * Engines, in order of discovery.
+ */
+engines: Array<EngineRow>,
+/**
+ * Projects, by name.
+ */
+projects: Array<ProjectRow>,
+/**
+ * Services, in the order of their projects and, within one, of the file.
+ */
+services: Array<ServiceRow>,
+/**
+ * What the desktop lacks (no tray host, no notification daemon), in sentences.
+ */
+notices: Array<string>, };

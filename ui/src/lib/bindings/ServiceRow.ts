@@ -5,4 +5,88 @@ import type { ProblemView } from "./ProblemView";
 import type { StateKind } from "./StateKind";
 import type { Tone } from "./Tone";
 
-export type ServiceRow = { id: string, project: string, name: string, origin: string, engine: string | null, external: boolean, state: StateKind, state_text: string, tone: Tone, health: HealthKind, health_text: string | null, on: boolean, since: string | null, ports: Array<PortLink>, url: string | null, restarts: number, error: ProblemView | null, last_line: string | null, outdated: boolean, };
+/**
+ * One service.
+ */
+export type ServiceRow = {
+/**
+ * `shop/db`.
+ */
+id: string,
+/**
+ * `shop`.
+ */
+project: string,
+/**
+ * `db`.
+ */
+name: string,
+/**
+ * What it is made from: an image reference.
+ */
+origin: string,
+/**
+ * The engine that runs it, `None` while none is known.
+ */
+engine: string | null,
+/**
+ * Did locald not make it?
+ */
+external: boolean,
+/**
+ * Observed state.
+ */
+state: StateKind,
+/**
+ * The state in words, with what belongs to it: `waiting for db`, `fetching image, 40 %`, `exited with code 3`.
+ */
+state_text: string,
+/**
+ * How serious: picks colour and icon, never the only carrier of meaning.
+ */
+tone: Tone,
+/**
+ * Result of its own probe.
+ */
+health: HealthKind,
+/**
+ * Why it is unhealthy, what the last probe said.
+ */
+health_text: string | null,
+/**
+ * Where the switch stands: does a process of it exist?
+ */
+on: boolean,
+/**
+ * What a click on the switch asks for: `true` to start it. `false` also while it is on its way up, so that a
+ * click calls that off.
+ */
+turns_on: boolean,
+/**
+ * When it came into this state.
+ */
+since: string | null,
+/**
+ * Published ports.
+ */
+ports: Array<PortLink>,
+/**
+ * The URL to copy.
+ */
+url: string | null,
+/**
+ * Restarts by the restart policy since it was last started by a person.
+ */
+restarts: number,
+/**
+ * What went wrong.
+ */
+error: ProblemView | null,
+/**
+ * The last line a process wrote before it crashed.
+ */
+last_line: string | null,
+/**
+ * Does the running instance differ from the project file? A restart applies it.
+ */
+outdated: boolean, };

@@ -21,7 +21,12 @@ impl Turn<'_> {
             }
             Command::Up(ids) => {
                 for id in self.with_dependencies(ids) {
-                    if self.state.services.get(&id).is_some_and(|service| service.is_outdated()) {
+                    if self
+                        .state
+                        .services
+                        .get(&id)
+                        .is_some_and(|service| service.is_outdated())
+                    {
                         self.request_restart(&id);
                     } else {
                         self.request_start(&id);
@@ -42,7 +47,12 @@ impl Turn<'_> {
     }
 
     fn with_dependencies(&self, ids: Vec<ServiceId>) -> BTreeSet<ServiceId> {
-        graph::closure(ids, |id| self.state.services.get(id).map(|service| dependencies(id, &service.spec.depends_on)))
+        graph::closure(ids, |id| {
+            self.state
+                .services
+                .get(id)
+                .map(|service| dependencies(id, &service.spec.depends_on))
+        })
     }
 
     /// A person wants it up. Also tries again what failed.
@@ -93,10 +103,25 @@ impl Turn<'_> {
         let Some(service) = self.service(id) else { return };
         match service.phase.clone() {
             Phase::Running { .. } | Phase::Starting { answered: true, .. } => {
-                self.enter(id, Phase::Stopping { ticket: None, starting: None });
+                self.enter(
+                    id,
+                    Phase::Stopping {
+                        ticket: None,
+                        starting: None,
+                    },
+                );
             }
-            Phase::Starting { ticket, answered: false } => {
-                self.enter(id, Phase::Stopping { ticket: None, starting: Some(ticket) });
+            Phase::Starting {
+                ticket,
+                answered: false,
+            } => {
+                self.enter(
+                    id,
+                    Phase::Stopping {
+                        ticket: None,
+                        starting: Some(ticket),
+                    },
+                );
             }
             Phase::Preparing { ticket, .. } => {
                 self.effects.push(Effect::Cancel { ticket });
@@ -115,5 +140,8 @@ impl Turn<'_> {
 
 /// The ids that a service's `depends_on` names.
 pub(super) fn dependencies(id: &ServiceId, names: &[crate::ServiceName]) -> Vec<ServiceId> {
-    names.iter().map(|name| ServiceId::new(id.project.clone(), name.clone())).collect()
+    names
+        .iter()
+        .map(|name| ServiceId::new(id.project.clone(), name.clone()))
+        .collect()
 }

@@ -22,11 +22,20 @@ impl Turn<'_> {
             }
         }
         let link = EngineLink::Connecting;
-        self.state.engines.push(EngineRecord { id, kind, endpoint, source, link, listed: false });
+        self.state.engines.push(EngineRecord {
+            id,
+            kind,
+            endpoint,
+            source,
+            link,
+            listed: false,
+        });
     }
 
     pub(super) fn engine_connected(&mut self, id: &EngineId, kind: String, version: String) {
-        let Some(engine) = self.state.engines.iter_mut().find(|engine| engine.id == *id) else { return };
+        let Some(engine) = self.state.engines.iter_mut().find(|engine| engine.id == *id) else {
+            return;
+        };
         engine.kind = kind;
         engine.link = EngineLink::Online { version };
         engine.listed = false;
@@ -35,8 +44,12 @@ impl Turn<'_> {
 
     /// An engine that went away makes its services unknown: not crashed, not stopped, not running.
     pub(super) fn engine_lost(&mut self, id: &EngineId, problem: &Problem) {
-        let Some(engine) = self.state.engines.iter_mut().find(|engine| engine.id == *id) else { return };
-        engine.link = EngineLink::Offline { problem: problem.clone() };
+        let Some(engine) = self.state.engines.iter_mut().find(|engine| engine.id == *id) else {
+            return;
+        };
+        engine.link = EngineLink::Offline {
+            problem: problem.clone(),
+        };
         engine.listed = false;
         let affected: Vec<ServiceId> = self
             .state
@@ -47,7 +60,9 @@ impl Turn<'_> {
             .collect();
         for service_id in affected {
             let round = self.number();
-            let Some(service) = self.service(&service_id) else { continue };
+            let Some(service) = self.service(&service_id) else {
+                continue;
+            };
             if service.start_pending || matches!(service.phase, Phase::Waiting) {
                 self.fail(&service_id, problem.clone());
                 continue;
@@ -68,14 +83,18 @@ impl Turn<'_> {
     }
 
     pub(super) fn instances_listed(&mut self, id: &EngineId, instances: Vec<ObservedInstance>) {
-        let Some(engine) = self.state.engines.iter_mut().find(|engine| engine.id == *id) else { return };
+        let Some(engine) = self.state.engines.iter_mut().find(|engine| engine.id == *id) else {
+            return;
+        };
         if !matches!(engine.link, EngineLink::Online { .. }) {
             return;
         }
         engine.listed = true;
         let mut by_service: BTreeMap<ServiceId, ObservedInstance> = BTreeMap::new();
         for instance in instances {
-            let Some(service) = instance.service.clone() else { continue };
+            let Some(service) = instance.service.clone() else {
+                continue;
+            };
             match by_service.get(&service) {
                 Some(other) if !is_more_current(&instance, other) => {}
                 _ => {
@@ -112,7 +131,11 @@ impl Turn<'_> {
 /// Of two instances with one service's labels, the one that runs counts, else the one that started later.
 fn is_more_current(one: &ObservedInstance, other: &ObservedInstance) -> bool {
     let rank = |instance: &ObservedInstance| {
-        (instance.run.is_alive(), !matches!(instance.run, RunState::Created), instance.started_at)
+        (
+            instance.run.is_alive(),
+            !matches!(instance.run, RunState::Created),
+            instance.started_at,
+        )
     };
     rank(one) > rank(other)
 }

@@ -19,18 +19,34 @@ impl Turn<'_> {
     pub(super) fn begin_probing(&mut self, id: &ServiceId) {
         let round = self.number();
         let Some(service) = self.service(id) else { return };
-        let kind = if service.spec.health_check.is_some() { HealthKind::Starting } else { HealthKind::None };
-        service.health = Health { kind, detail: None, failures: 0, round };
+        let kind = if service.spec.health_check.is_some() {
+            HealthKind::Starting
+        } else {
+            HealthKind::None
+        };
+        service.health = Health {
+            kind,
+            detail: None,
+            failures: 0,
+            round,
+        };
         self.probe(id, Duration::ZERO);
     }
 
     fn probe(&mut self, id: &ServiceId, after: Duration) {
         let Some(service) = self.service(id) else { return };
-        let Some(check) = &service.spec.health_check else { return };
+        let Some(check) = &service.spec.health_check else {
+            return;
+        };
         match target(service, &check.probe) {
             Some(target) => {
-                let effect =
-                    Effect::Probe { service: id.clone(), round: service.health.round, target, timeout: check.timeout, after };
+                let effect = Effect::Probe {
+                    service: id.clone(),
+                    round: service.health.round,
+                    target,
+                    timeout: check.timeout,
+                    after,
+                };
                 self.effects.push(effect);
             }
             None => {
@@ -46,7 +62,9 @@ impl Turn<'_> {
         if service.health.round != round || !matches!(service.phase, Phase::Running { paused: false }) {
             return;
         }
-        let Some(check) = service.spec.health_check.clone() else { return };
+        let Some(check) = service.spec.health_check.clone() else {
+            return;
+        };
         let health = &mut service.health;
         match outcome {
             Ok(()) => {
@@ -87,10 +105,14 @@ fn target(service: &Service, probe: &ProbeSpec) -> Option<ProbeTarget> {
             .map(|published| SocketAddr::from(([127, 0, 0, 1], published.host_port)))
     };
     Some(match probe {
-        ProbeSpec::Tcp { port } => ProbeTarget::Tcp { address: address(*port)? },
-        ProbeSpec::Http { port, path, status } => {
-            ProbeTarget::Http { address: address(*port)?, path: path.clone(), status: *status }
-        }
+        ProbeSpec::Tcp { port } => ProbeTarget::Tcp {
+            address: address(*port)?,
+        },
+        ProbeSpec::Http { port, path, status } => ProbeTarget::Http {
+            address: address(*port)?,
+            path: path.clone(),
+            status: *status,
+        },
         ProbeSpec::Command { command } => ProbeTarget::Command {
             engine: service.engine.clone()?,
             instance: instance.id.clone(),

@@ -26,7 +26,11 @@ use crate::{
 
 /// Applies one event. `now` is the host's clock.
 pub fn transition(state: &mut State, event: Event, now: Timestamp) -> Vec<Effect> {
-    let mut turn = Turn { state, effects: Vec::new(), now };
+    let mut turn = Turn {
+        state,
+        effects: Vec::new(),
+        now,
+    };
     turn.apply(event);
     turn.settle();
     turn.effects
@@ -46,14 +50,30 @@ impl Turn<'_> {
             Event::DesiredRestored(desired) => self.desired_restored(desired),
             Event::ProjectLoaded(project) => self.project_loaded(project),
             Event::ProjectFaulted { name, folder, problem } => self.project_faulted(name, folder, problem),
-            Event::EngineFound { engine, kind, endpoint, source } => self.engine_found(engine, kind, endpoint, source),
+            Event::ProjectForgotten(name) => self.project_forgotten(&name),
+            Event::EngineFound {
+                engine,
+                kind,
+                endpoint,
+                source,
+            } => self.engine_found(engine, kind, endpoint, source),
             Event::EngineConnected { engine, kind, version } => self.engine_connected(&engine, kind, version),
             Event::EngineLost { engine, problem } => self.engine_lost(&engine, &problem),
             Event::InstancesListed { engine, instances } => self.instances_listed(&engine, instances),
-            Event::InstanceChanged { engine, service, instance, change } => {
+            Event::InstanceChanged {
+                engine,
+                service,
+                instance,
+                change,
+            } => {
                 self.instance_changed(&engine, &service, instance, change);
             }
-            Event::InstanceInspected { service, round, observed, last_line } => {
+            Event::InstanceInspected {
+                service,
+                round,
+                observed,
+                last_line,
+            } => {
                 self.instance_inspected(&service, round, observed, last_line);
             }
             Event::InspectFailed { service, round } => self.inspect_failed(&service, round),
@@ -61,7 +81,11 @@ impl Turn<'_> {
             Event::PrepareFinished { ticket, result } => self.prepare_finished(&ticket, result),
             Event::StartFinished { ticket, result } => self.start_finished(&ticket, result),
             Event::StopFinished { ticket, result } => self.stop_finished(&ticket, result),
-            Event::Probed { service, round, outcome } => self.probed(&service, round, outcome),
+            Event::Probed {
+                service,
+                round,
+                outcome,
+            } => self.probed(&service, round, outcome),
             Event::BackOffElapsed { service, round } => self.back_off_elapsed(&service, round),
             Event::NoticesChanged(notices) => self.state.notices = notices,
         }
@@ -89,7 +113,10 @@ impl Turn<'_> {
     }
 
     fn ticket(&mut self, id: &ServiceId) -> Ticket {
-        Ticket { service: id.clone(), number: self.number() }
+        Ticket {
+            service: id.clone(),
+            number: self.number(),
+        }
     }
 
     /// Puts a service into a phase; `since` moves only when the phase is another one than before.

@@ -84,10 +84,18 @@ impl Turn<'_> {
     pub(super) fn inspect(&mut self, id: &ServiceId, last_line: bool) {
         let round = self.number();
         let Some(service) = self.service(id) else { return };
-        let (Some(engine), Some(instance)) = (service.engine.clone(), service.instance.as_ref()) else { return };
+        let (Some(engine), Some(instance)) = (service.engine.clone(), service.instance.as_ref()) else {
+            return;
+        };
         let instance = instance.id.clone();
         service.inspect_round = round;
-        self.effects.push(Effect::Inspect { service: id.clone(), round, engine, instance, last_line });
+        self.effects.push(Effect::Inspect {
+            service: id.clone(),
+            round,
+            engine,
+            instance,
+            last_line,
+        });
     }
 
     pub(super) fn instance_inspected(
@@ -114,8 +122,10 @@ impl Turn<'_> {
     /// Takes in what an engine shows of a service's instance.
     pub(super) fn observe(&mut self, id: &ServiceId, observed: Option<ObservedInstance>, last_line: Option<String>) {
         let Some(service) = self.service(id) else { return };
-        let answer_awaited =
-            matches!(service.phase, Phase::Preparing { .. } | Phase::Waiting | Phase::BackingOff { .. });
+        let answer_awaited = matches!(
+            service.phase,
+            Phase::Preparing { .. } | Phase::Waiting | Phase::BackingOff { .. }
+        );
         match observed {
             None => self.observed_gone(id, last_line),
             Some(seen) => match seen.run.clone() {
@@ -124,7 +134,11 @@ impl Turn<'_> {
                 RunState::Exited(facts) => self.observed_exit(id, &seen, &facts, last_line),
                 RunState::Created => {
                     service.instance = Some(Instance::of(&seen));
-                    if !answer_awaited && !matches!(service.phase, Phase::Starting { .. } | Phase::Stopping { .. } | Phase::Failed)
+                    if !answer_awaited
+                        && !matches!(
+                            service.phase,
+                            Phase::Starting { .. } | Phase::Stopping { .. } | Phase::Failed
+                        )
                     {
                         service.rest();
                         self.enter(id, Phase::Stopped);
@@ -195,15 +209,16 @@ impl Turn<'_> {
             Phase::Running { .. }
             | Phase::Starting { answered: true, .. }
             | Phase::Unknown
-            | Phase::Stopping { ticket: None, starting: None } => {
-                match (service.pending_exit.take(), gone) {
-                    (Some(facts), Some(gone)) => self.ended(id, &gone, &facts, last_line),
-                    _ => {
-                        service.rest();
-                        self.enter(id, Phase::Stopped);
-                    }
+            | Phase::Stopping {
+                ticket: None,
+                starting: None,
+            } => match (service.pending_exit.take(), gone) {
+                (Some(facts), Some(gone)) => self.ended(id, &gone, &facts, last_line),
+                _ => {
+                    service.rest();
+                    self.enter(id, Phase::Stopped);
                 }
-            }
+            },
         }
     }
 
@@ -250,7 +265,10 @@ impl Turn<'_> {
             | Phase::Unknown
             | Phase::Running { .. }
             | Phase::Starting { answered: true, .. }
-            | Phase::Stopping { ticket: None, starting: None } => self.ended(id, &instance, facts, last_line),
+            | Phase::Stopping {
+                ticket: None,
+                starting: None,
+            } => self.ended(id, &instance, facts, last_line),
         }
     }
 
@@ -262,7 +280,9 @@ impl Turn<'_> {
         let live = !matches!(service.phase, Phase::Unknown);
         let ran = match (instance.started_at, facts.at) {
             (Some(from), Some(to)) => to.duration_since(from),
-            _ => service.since.map_or(SignedDuration::ZERO, |since| now.duration_since(since)),
+            _ => service
+                .since
+                .map_or(SignedDuration::ZERO, |since| now.duration_since(since)),
         };
         if ran >= SignedDuration::try_from(restart::STABLE_RUN).unwrap_or(SignedDuration::MAX) {
             service.attempts = 0;
@@ -275,7 +295,10 @@ impl Turn<'_> {
             Verdict::Stopped => self.enter(id, Phase::Stopped),
             _ if down_wanted => {
                 self.enter(id, Phase::Stopped);
-                if self.service(id).is_some_and(|service| service.desired == Desired::Running) {
+                if self
+                    .service(id)
+                    .is_some_and(|service| service.desired == Desired::Running)
+                {
                     self.begin_start(id);
                 }
             }
@@ -287,7 +310,11 @@ impl Turn<'_> {
                     Some(after) => {
                         let round = self.number();
                         let until = now.saturating_add(after).unwrap_or(now);
-                        self.effects.push(Effect::BackOff { service: id.clone(), round, after });
+                        self.effects.push(Effect::BackOff {
+                            service: id.clone(),
+                            round,
+                            after,
+                        });
                         self.enter(id, Phase::BackingOff { until, round });
                     }
                 }
@@ -316,7 +343,11 @@ fn judge(facts: &ExitFacts, intent: Option<&StopIntent>, now: jiff::Timestamp) -
             return Verdict::Stopped;
         }
     }
-    if facts.code == Some(0) { Verdict::Finished } else { Verdict::Crashed }
+    if facts.code == Some(0) {
+        Verdict::Finished
+    } else {
+        Verdict::Crashed
+    }
 }
 
 /// An end found after the engine was away: was it the engine, or the machine, that went down? Then the process was
@@ -345,7 +376,12 @@ impl Service {
 
     /// Nothing runs, or nothing is known: probes end.
     pub(super) fn rest(&mut self) {
-        self.health = Health { kind: HealthKind::None, detail: None, failures: 0, round: 0 };
+        self.health = Health {
+            kind: HealthKind::None,
+            detail: None,
+            failures: 0,
+            round: 0,
+        };
     }
 
     fn asked_to_end(&mut self, signal: Option<Signal>, at: jiff::Timestamp) {
@@ -356,13 +392,22 @@ impl Service {
                 intent.at = at;
                 intent.signal = signal.or(intent.signal);
             }
-            None => self.intent = Some(StopIntent { ours: false, signal, at }),
+            None => {
+                self.intent = Some(StopIntent {
+                    ours: false,
+                    signal,
+                    at,
+                })
+            }
         }
     }
 
     fn report_exit(&mut self, facts: &ExitFacts, verdict: Verdict, last_line: Option<String>, at: jiff::Timestamp) {
         // A shell reports death by signal N as 128 + N, and so do container engines.
-        let signal = facts.code.and_then(|code| u8::try_from(code - 128).ok()).filter(|number| (1..=64).contains(number));
+        let signal = facts
+            .code
+            .and_then(|code| u8::try_from(code - 128).ok())
+            .filter(|number| (1..=64).contains(number));
         self.exit = Some(ExitReport {
             code: facts.code,
             signal,

@@ -19,7 +19,9 @@ impl Turn<'_> {
     /// Puts a service on its way up. Whether its engine and its dependencies are there is looked at here and, while it
     /// waits, after every event.
     pub(super) fn begin_start(&mut self, id: &ServiceId) {
-        let Some(service) = self.state.services.get_mut(id) else { return };
+        let Some(service) = self.state.services.get_mut(id) else {
+            return;
+        };
         service.problem = None;
         service.intent = None;
         service.start_pending = false;
@@ -64,7 +66,9 @@ impl Turn<'_> {
     }
 
     fn gate(&self, id: &ServiceId) -> Gate {
-        let Some(service) = self.state.services.get(id) else { return Gate::Wait };
+        let Some(service) = self.state.services.get(id) else {
+            return Gate::Wait;
+        };
         let mut gate = Gate::Open;
         for dependency in dependencies(id, &service.spec.depends_on) {
             let Some(other) = self.state.services.get(&dependency) else {
@@ -80,7 +84,10 @@ impl Turn<'_> {
                     return Gate::Shut(format!("{name} is unhealthy: {why}"));
                 }
                 Phase::Failed => {
-                    let why = other.problem.as_ref().map_or("it failed", |problem| problem.detail.as_str());
+                    let why = other
+                        .problem
+                        .as_ref()
+                        .map_or("it failed", |problem| problem.detail.as_str());
                     return Gate::Shut(format!("{name} did not start: {why}"));
                 }
                 Phase::Exited => return Gate::Shut(format!("{name} has ended")),
@@ -105,7 +112,9 @@ impl Turn<'_> {
 
     fn prepare_or_start(&mut self, id: &ServiceId) {
         let ticket = self.ticket(id);
-        let Some(service) = self.state.services.get(id) else { return };
+        let Some(service) = self.state.services.get(id) else {
+            return;
+        };
         let Some(engine) = service.engine.clone() else { return };
         if self.reusable(id).is_some() {
             // All that an existing container needs was there when it was made.
@@ -113,7 +122,11 @@ impl Turn<'_> {
             return;
         }
         let spec = service.spec.clone();
-        self.effects.push(Effect::Prepare { ticket: ticket.clone(), engine, spec });
+        self.effects.push(Effect::Prepare {
+            ticket: ticket.clone(),
+            engine,
+            spec,
+        });
         self.enter(id, Phase::Preparing { ticket, percent: None });
     }
 
@@ -133,13 +146,27 @@ impl Turn<'_> {
         // A look that is still under way shows the run before this one.
         service.inspect_round = ticket.number;
         let spec = service.spec.clone();
-        self.effects.push(Effect::Start { ticket: ticket.clone(), engine, spec, existing });
-        self.enter(id, Phase::Starting { ticket, answered: false });
+        self.effects.push(Effect::Start {
+            ticket: ticket.clone(),
+            engine,
+            spec,
+            existing,
+        });
+        self.enter(
+            id,
+            Phase::Starting {
+                ticket,
+                answered: false,
+            },
+        );
     }
 
     pub(super) fn prepare_progressed(&mut self, ticket: &Ticket, now_at: u8) {
         if let Some(service) = self.service(&ticket.service)
-            && let Phase::Preparing { ticket: current, percent } = &mut service.phase
+            && let Phase::Preparing {
+                ticket: current,
+                percent,
+            } = &mut service.phase
             && current == ticket
         {
             *percent = Some(now_at.min(100));
@@ -166,8 +193,7 @@ impl Turn<'_> {
         let starting =
             matches!(&service.phase, Phase::Starting { ticket: current, answered: false } if current == ticket);
         // A stop was asked for while the start was under way: the answer lets it be sent.
-        let stopping =
-            matches!(&service.phase, Phase::Stopping { starting: Some(current), .. } if current == ticket);
+        let stopping = matches!(&service.phase, Phase::Stopping { starting: Some(current), .. } if current == ticket);
         if !starting && !stopping {
             return;
         }
@@ -175,11 +201,17 @@ impl Turn<'_> {
             Ok(instance) => {
                 service.adopt(instance);
                 if starting {
-                    service.phase = Phase::Starting { ticket: ticket.clone(), answered: true };
+                    service.phase = Phase::Starting {
+                        ticket: ticket.clone(),
+                        answered: true,
+                    };
                     // Only a look at it says that it runs.
                     self.inspect(id, false);
                 } else {
-                    service.phase = Phase::Stopping { ticket: None, starting: None };
+                    service.phase = Phase::Stopping {
+                        ticket: None,
+                        starting: None,
+                    };
                 }
             }
             Err(_) if stopping => {
@@ -199,7 +231,15 @@ impl Turn<'_> {
             .state
             .services
             .iter()
-            .filter(|(_, service)| matches!(service.phase, Phase::Stopping { ticket: None, starting: None }))
+            .filter(|(_, service)| {
+                matches!(
+                    service.phase,
+                    Phase::Stopping {
+                        ticket: None,
+                        starting: None
+                    }
+                )
+            })
             .map(|(id, _)| id.clone())
             .collect();
         let mut moved = false;
@@ -221,16 +261,34 @@ impl Turn<'_> {
         let now = self.now;
         let ticket = self.ticket(id);
         let Some(service) = self.service(id) else { return false };
-        let (Some(engine), Some(instance)) = (service.engine.clone(), service.instance.as_ref()) else { return false };
+        let (Some(engine), Some(instance)) = (service.engine.clone(), service.instance.as_ref()) else {
+            return false;
+        };
         if !instance.alive {
             return false;
         }
         let instance = instance.id.clone();
         let signal = service.spec.stop_signal;
         let grace = service.spec.stop_grace;
-        service.intent = Some(StopIntent { ours: true, signal, at: now });
-        self.effects.push(Effect::Stop { ticket: ticket.clone(), engine, instance, signal, grace });
-        self.enter(id, Phase::Stopping { ticket: Some(ticket), starting: None });
+        service.intent = Some(StopIntent {
+            ours: true,
+            signal,
+            at: now,
+        });
+        self.effects.push(Effect::Stop {
+            ticket: ticket.clone(),
+            engine,
+            instance,
+            signal,
+            grace,
+        });
+        self.enter(
+            id,
+            Phase::Stopping {
+                ticket: Some(ticket),
+                starting: None,
+            },
+        );
         true
     }
 
@@ -238,8 +296,16 @@ impl Turn<'_> {
     pub(super) fn take_back_stop(&mut self, id: &ServiceId) {
         let Some(service) = self.service(id) else { return };
         match service.phase.clone() {
-            Phase::Stopping { starting: Some(ticket), .. } => {
-                self.enter(id, Phase::Starting { ticket, answered: false });
+            Phase::Stopping {
+                starting: Some(ticket), ..
+            } => {
+                self.enter(
+                    id,
+                    Phase::Starting {
+                        ticket,
+                        answered: false,
+                    },
+                );
             }
             _ => {
                 let ticket = self.ticket(id);

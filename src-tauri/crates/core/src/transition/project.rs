@@ -47,10 +47,23 @@ impl Turn<'_> {
                 service.declared = false;
             }
         }
-        self.state.projects.insert(project.name, ProjectRecord { folder: project.folder, order, problem: None });
+        self.state.projects.insert(
+            project.name,
+            ProjectRecord {
+                folder: project.folder,
+                order,
+                forgotten: false,
+                problem: None,
+            },
+        );
         // An instance of a new service may exist since an earlier life: only a list tells.
         for engine in engines_to_list {
-            if self.state.engines.iter().any(|record| record.id == engine && record.is_ready()) {
+            if self
+                .state
+                .engines
+                .iter()
+                .any(|record| record.id == engine && record.is_ready())
+            {
                 self.effects.push(Effect::List { engine });
             }
         }
@@ -60,8 +73,25 @@ impl Turn<'_> {
         self.state
             .projects
             .entry(name)
-            .or_insert_with(|| ProjectRecord { folder, order: Vec::new(), problem: None })
+            .or_insert_with(|| ProjectRecord {
+                folder,
+                order: Vec::new(),
+                forgotten: false,
+                problem: None,
+            })
             .problem = Some(problem);
+    }
+
+    pub(super) fn project_forgotten(&mut self, name: &ProjectName) {
+        if let Some(project) = self.state.projects.get_mut(name) {
+            project.forgotten = true;
+            project.order.clear();
+        }
+        for (id, service) in &mut self.state.services {
+            if id.project == *name {
+                service.declared = false;
+            }
+        }
     }
 
     /// Drops services that their file no longer declares once nothing of them runs.
@@ -76,6 +106,10 @@ impl Turn<'_> {
             }
             service.declared || runs
         });
+        let services = &self.state.services;
+        self.state
+            .projects
+            .retain(|name, project| !project.forgotten || services.keys().any(|id| id.project == *name));
     }
 }
 
@@ -83,7 +117,11 @@ impl Service {
     fn redeclare(&mut self, spec: Arc<crate::ServiceSpec>) {
         if !self.declared {
             self.declared = true;
-            if self.problem.as_ref().is_some_and(|problem| problem.code == ProblemCode::NotInConfig) {
+            if self
+                .problem
+                .as_ref()
+                .is_some_and(|problem| problem.code == ProblemCode::NotInConfig)
+            {
                 self.problem = None;
             }
         }

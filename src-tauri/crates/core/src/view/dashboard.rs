@@ -113,6 +113,7 @@ pub struct ServiceRow {
     /// click calls that off.
     pub turns_on: bool,
     /// When it came into this state.
+    #[cfg_attr(test, ts(as = "Option<String>"))]
     pub since: Option<Timestamp>,
     /// Published ports.
     pub ports: Vec<PortLink>,
@@ -177,7 +178,11 @@ impl DashboardView {
             seq: snapshot.seq,
             engines: engines(snapshot),
             projects: projects(snapshot),
-            services: snapshot.services.iter().map(|service| ServiceRow::of(service)).collect(),
+            services: snapshot
+                .services
+                .iter()
+                .map(|service| ServiceRow::of(service))
+                .collect(),
             notices: snapshot.notices.clone(),
         }
     }
@@ -195,7 +200,11 @@ impl DashboardChange {
             .filter(|service| old.get(&service.id).is_none_or(|old| !Arc::ptr_eq(old, service)))
             .map(|service| ServiceRow::of(service));
         let same_order = previous.services.len() == next.services.len()
-            && previous.services.iter().zip(&next.services).all(|(old, new)| old.id == new.id);
+            && previous
+                .services
+                .iter()
+                .zip(&next.services)
+                .all(|(old, new)| old.id == new.id);
         Self {
             seq: next.seq,
             services: changed.collect(),
@@ -217,7 +226,11 @@ fn engines(snapshot: &Snapshot) -> Vec<EngineRow> {
             source: engine.source.clone(),
             state: state.to_owned(),
             version,
-            error: error.map(|error| ProblemView { code: error.code, message: error.message, hint: error.hint }),
+            error: error.map(|error| ProblemView {
+                code: error.code,
+                message: error.message,
+                hint: error.hint,
+            }),
         }
     });
     rows.collect()

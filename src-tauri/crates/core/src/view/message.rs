@@ -79,7 +79,11 @@ pub fn tone(service: &ServiceSnapshot) -> Tone {
 /// A problem in words, with what to do next.
 #[must_use]
 pub fn problem_view(problem: &Problem) -> ProblemView {
-    ProblemView { code: problem.code, message: sentence(&problem.detail), hint: hint(problem.code).map(str::to_owned) }
+    ProblemView {
+        code: problem.code,
+        message: sentence(&problem.detail),
+        hint: hint(problem.code).map(str::to_owned),
+    }
 }
 
 fn sentence(detail: &str) -> String {
@@ -140,7 +144,9 @@ pub fn hint(code: ProblemCode) -> Option<&'static str> {
         ProblemCode::EngineIsDirectory => {
             "A container mounted the socket before the engine ran. Remove the directory (`sudo rmdir`) and restart the engine."
         }
-        ProblemCode::EngineSilent => "It may be starting or stuck; locald keeps trying. If it stays so, restart the engine.",
+        ProblemCode::EngineSilent => {
+            "It may be starting or stuck; locald keeps trying. If it stays so, restart the engine."
+        }
         ProblemCode::EngineVersion => "Update the older of the two.",
         ProblemCode::EngineFault => "Look at the engine's own log (`journalctl -u docker`), or restart it.",
         ProblemCode::EngineLost => "locald reconnects by itself; start the engine if it was stopped.",

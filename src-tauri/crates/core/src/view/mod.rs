@@ -1,7 +1,10 @@
 //! What each surface shows, as values derived from a snapshot.
 
+#[cfg(test)]
+mod bindings;
 pub mod dashboard;
 pub mod message;
 pub mod notification;
 pub mod status;
+pub mod stream;
 pub mod tray_menu;

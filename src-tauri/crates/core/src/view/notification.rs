@@ -74,7 +74,9 @@ impl NotificationAction {
 pub fn notifications(previous: &Snapshot, next: &Snapshot) -> Vec<NotificationChange> {
     let mut changes = Vec::new();
     for service in &next.services {
-        let Some(before) = previous.service(&service.id) else { continue };
+        let Some(before) = previous.service(&service.id) else {
+            continue;
+        };
         if std::sync::Arc::ptr_eq(before, service) {
             continue;
         }
@@ -90,13 +92,23 @@ pub fn notifications(previous: &Snapshot, next: &Snapshot) -> Vec<NotificationCh
         }
     }
     for engine in &next.engines {
-        let Some(before) = previous.engines.iter().find(|before| before.id == engine.id) else { continue };
+        let Some(before) = previous.engines.iter().find(|before| before.id == engine.id) else {
+            continue;
+        };
         match (&before.link, &engine.link) {
             (EngineLink::Online { .. }, EngineLink::Offline { problem }) => {
-                let ran = previous.services.iter().filter(|s| s.engine.as_ref() == Some(&engine.id) && s.is_up()).count();
+                let ran = previous
+                    .services
+                    .iter()
+                    .filter(|s| s.engine.as_ref() == Some(&engine.id) && s.is_up())
+                    .count();
                 // Nobody misses an engine that ran nothing.
                 if ran > 0 {
-                    let services = if ran == 1 { "one service".to_owned() } else { format!("{ran} services") };
+                    let services = if ran == 1 {
+                        "one service".to_owned()
+                    } else {
+                        format!("{ran} services")
+                    };
                     changes.push(NotificationChange::Show(Notification {
                         subject: Subject::Engine(engine.id.clone()),
                         summary: format!("{} does not answer", engine.id),
@@ -157,8 +169,14 @@ fn crash(before: &ServiceSnapshot, service: &ServiceSnapshot) -> Option<Notifica
 
 /// A start that was on its way did not come to be. An engine that is off, or a failed dependency, has its own say.
 fn failure(before: &ServiceSnapshot, service: &ServiceSnapshot) -> Option<Notification> {
-    let under_way = matches!(before.state, StateKind::Waiting | StateKind::Preparing | StateKind::Starting);
-    let problem = service.problem.as_ref().filter(|_| service.state == StateKind::Failed && under_way)?;
+    let under_way = matches!(
+        before.state,
+        StateKind::Waiting | StateKind::Preparing | StateKind::Starting
+    );
+    let problem = service
+        .problem
+        .as_ref()
+        .filter(|_| service.state == StateKind::Failed && under_way)?;
     match problem.code {
         ProblemCode::DependencyFailed
         | ProblemCode::NoEngine

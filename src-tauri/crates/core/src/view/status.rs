@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EngineId, ProblemCode, ServiceId, Snapshot,
+    EngineId, InstanceId, ProblemCode, ServiceId, Snapshot,
     instance::PublishedPort,
     snapshot::{Desired, EngineLink, EngineSnapshot, ExitReport, HealthKind, ServiceSnapshot, StateKind},
     view::message,
@@ -56,6 +56,8 @@ pub struct ServiceStatus {
     pub image: String,
     /// The engine that runs it.
     pub engine: Option<EngineId>,
+    /// What the engine calls the instance behind it.
+    pub instance: Option<InstanceId>,
     /// Did locald not make it?
     pub external: bool,
     /// What the person asked for.
@@ -126,7 +128,11 @@ impl Status {
                     error: project.problem.as_ref().map(ErrorStatus::of),
                 })
                 .collect(),
-            services: snapshot.services.iter().map(|service| ServiceStatus::of(service)).collect(),
+            services: snapshot
+                .services
+                .iter()
+                .map(|service| ServiceStatus::of(service))
+                .collect(),
             notices: snapshot.notices.clone(),
         }
     }
@@ -161,7 +167,11 @@ impl ErrorStatus {
     #[must_use]
     pub fn of(problem: &crate::Problem) -> Self {
         let view = message::problem_view(problem);
-        Self { code: view.code, message: view.message, hint: view.hint }
+        Self {
+            code: view.code,
+            message: view.message,
+            hint: view.hint,
+        }
     }
 }
 
@@ -174,6 +184,7 @@ impl ServiceStatus {
             kind: "container".to_owned(),
             image: service.origin.clone(),
             engine: service.engine.clone(),
+            instance: service.instance.clone(),
             external: false,
             desired: service.desired,
             state: service.state,
@@ -261,37 +272,56 @@ pub fn changes(previous: &Snapshot, next: &Snapshot) -> Vec<Change> {
         }
         let from = before.map(|before| before.state);
         if from != Some(service.state) {
-            let ended = matches!(service.state, StateKind::Exited | StateKind::BackingOff | StateKind::Stopped);
+            let ended = matches!(
+                service.state,
+                StateKind::Exited | StateKind::BackingOff | StateKind::Stopped
+            );
             changes.push(Change::StateChanged {
                 service: service.id.clone(),
                 from,
                 to: service.state,
-                exit: service.exit.clone().filter(|exit| ended && before.and_then(|b| b.exit.as_ref()) != Some(exit)),
+                exit: service
+                    .exit
+                    .clone()
+                    .filter(|exit| ended && before.and_then(|b| b.exit.as_ref()) != Some(exit)),
                 error: service.problem.as_ref().map(ErrorStatus::of),
             });
         }
         let health = before.map_or(HealthKind::None, |before| before.health);
         if health != service.health {
-            changes.push(Change::HealthChanged { service: service.id.clone(), from: health, to: service.health });
+            changes.push(Change::HealthChanged {
+                service: service.id.clone(),
+                from: health,
+                to: service.health,
+            });
         }
     }
     for before in &previous.services {
         if next.service(&before.id).is_none() {
-            changes.push(Change::ServiceRemoved { service: before.id.clone() });
+            changes.push(Change::ServiceRemoved {
+                service: before.id.clone(),
+            });
         }
     }
     for engine in &next.engines {
         let before = previous.engines.iter().find(|before| before.id == engine.id);
         if before.is_none_or(|before| before.link != engine.link) {
             let (state, _, error) = link(&engine.link);
-            changes.push(Change::EngineChanged { engine: engine.id.clone(), state: state.to_owned(), error });
+            changes.push(Change::EngineChanged {
+                engine: engine.id.clone(),
+                state: state.to_owned(),
+                error,
+            });
         }
     }
     for (name, project) in &next.projects {
         let before = previous.projects.get(name);
         if before.and_then(|before| before.problem.as_ref()) != project.problem.as_ref() {
             let error = project.problem.as_ref().map(ErrorStatus::of);
-            changes.push(Change::ProjectChanged { project: name.to_string(), error });
+            changes.push(Change::ProjectChanged {
+                project: name.to_string(),
+                error,
+            });
         }
     }
     changes

@@ -97,7 +97,11 @@ impl TrayMenu {
         }
         for engine in &snapshot.engines {
             if let EngineLink::Offline { problem } = &engine.link {
-                entries.push(MenuEntry::Heading(format!("{}: {}", engine.id, message::short(problem.code))));
+                entries.push(MenuEntry::Heading(format!(
+                    "{}: {}",
+                    engine.id,
+                    message::short(problem.code)
+                )));
             }
         }
         let flat = snapshot.services.len() <= FLAT_LIMIT;
@@ -114,7 +118,10 @@ impl TrayMenu {
             } else {
                 let up = services.iter().filter(|service| service.is_up()).count();
                 let label = format!("{project}  ({up} of {} running)", services.len());
-                entries.push(MenuEntry::Submenu { label, entries: items.collect() });
+                entries.push(MenuEntry::Submenu {
+                    label,
+                    entries: items.collect(),
+                });
             }
         }
         if groups.is_empty() {
@@ -130,12 +137,20 @@ impl TrayMenu {
         entries.push(MenuEntry::Separator);
         entries.push(action(MenuAction::OpenDashboard, "Open dashboard", true));
         entries.push(action(MenuAction::Quit, "Quit", true));
-        Self { icon: icon(snapshot), tooltip: tooltip(snapshot), entries }
+        Self {
+            icon: icon(snapshot),
+            tooltip: tooltip(snapshot),
+            entries,
+        }
     }
 }
 
 fn action(action: MenuAction, label: &str, enabled: bool) -> MenuEntry {
-    MenuEntry::Action { action, label: label.to_owned(), enabled }
+    MenuEntry::Action {
+        action,
+        label: label.to_owned(),
+        enabled,
+    }
 }
 
 fn label(service: &ServiceSnapshot) -> String {
@@ -151,9 +166,17 @@ fn label(service: &ServiceSnapshot) -> String {
 }
 
 fn icon(snapshot: &Snapshot) -> TrayIcon {
-    let online = snapshot.engines.iter().any(|engine| !matches!(engine.link, EngineLink::Offline { .. }));
+    let online = snapshot
+        .engines
+        .iter()
+        .any(|engine| !matches!(engine.link, EngineLink::Offline { .. }));
     let tones: Vec<Tone> = snapshot.services.iter().map(|service| message::tone(service)).collect();
-    if tones.contains(&Tone::Bad) || snapshot.services.iter().any(|s| s.is_up() && message::tone(s) == Tone::Warning) {
+    if tones.contains(&Tone::Bad)
+        || snapshot
+            .services
+            .iter()
+            .any(|s| s.is_up() && message::tone(s) == Tone::Warning)
+    {
         TrayIcon::Problem
     } else if !online {
         TrayIcon::Offline
@@ -168,7 +191,11 @@ fn icon(snapshot: &Snapshot) -> TrayIcon {
 
 fn tooltip(snapshot: &Snapshot) -> String {
     let running = snapshot.services.iter().filter(|service| service.is_up()).count();
-    let bad = snapshot.services.iter().filter(|service| message::tone(service) == Tone::Bad).count();
+    let bad = snapshot
+        .services
+        .iter()
+        .filter(|service| message::tone(service) == Tone::Bad)
+        .count();
     let mut text = format!("{running} of {} running", snapshot.services.len());
     if bad > 0 {
         text.push_str(&format!(", {bad} with problems"));

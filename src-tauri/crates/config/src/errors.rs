@@ -103,7 +103,7 @@ impl ConfigErrors {
     fn line(&self, fault: &Fault) -> String {
         let name = self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy();
         let place = fault.place.as_ref().map(|place| format!("{}:{}:", place.line, place.column)).unwrap_or_default();
-        let help = fault.help.as_ref().and_then(|help| help.lines().next()).map(|help| format!("; {help}"));
+        let help = fault.help.as_ref().and_then(|help| help.lines().next()).map(|help| format!("; {}", help.trim_end_matches(':')));
         format!("{}:{place} {}{}", printable(&name), fault.message, help.unwrap_or_default())
     }
 }
@@ -167,8 +167,7 @@ impl Diagnostic for Fault {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let place = self.place.as_ref()?;
-        let label = self.label.clone().unwrap_or_else(|| "here".to_owned());
-        let primary = LabeledSpan::new_primary_with_span(Some(label), place.span.clone());
+        let primary = LabeledSpan::new_primary_with_span(self.label.clone(), place.span.clone());
         let also = place.also.iter().map(|(span, text)| LabeledSpan::new_with_span(Some(text.clone()), span.clone()));
         Some(Box::new(std::iter::once(primary).chain(also)))
     }

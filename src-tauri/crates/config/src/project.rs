@@ -147,7 +147,7 @@ fn name(root: &Section<'_>, faults: &Faults<'_>, context: &ParseContext) -> Opti
 }
 
 /// Makes a name of any text: lower case, and a `-` for each run of characters that names can't have.
-fn normalise(text: &str) -> Option<String> {
+pub(crate) fn normalise(text: &str) -> Option<String> {
     let mut name = String::new();
     for c in text.to_lowercase().chars() {
         if c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '.') {

@@ -1,6 +1,6 @@
 //! `${services.db.host}` in the environment.
 
-use std::{collections::HashMap, ops::Range};
+use std::{collections::BTreeMap, ops::Range};
 
 use crate::{
     errors::Found,
@@ -12,7 +12,7 @@ const OPENING: &str = "${services.";
 const FIELDS: [&str; 2] = ["host", "port"];
 
 /// What may be referenced: each service's name and its ports (`None` when those are at fault themselves).
-pub(crate) type Targets<'d> = HashMap<&'d str, Option<Vec<Port>>>;
+pub(crate) type Targets<'d> = BTreeMap<&'d str, Option<Vec<Port>>>;
 
 /// Puts in what the references stand for, as seen from another container of the project: a service's name and the
 /// port inside it. `depends` is called for each service referred to. `$$` stands for one `$`; any other `$` stays.

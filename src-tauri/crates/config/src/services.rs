@@ -12,7 +12,7 @@ use crate::{
     errors::Found,
     health_check, image,
     ports::{self, Port},
-    project::ParseContext,
+    project::{ParseContext, normalise},
     quantities,
     references::{self, Targets},
     volumes,
@@ -55,7 +55,11 @@ pub(crate) fn read(
     for (name, key_span, node) in services.entries() {
         names.push(name);
         if let Err(error) = ServiceName::new(name) {
-            faults.push(Found::new(key_span.clone(), error.to_string()).label("this name"));
+            let fault = Found::new(key_span.clone(), error.to_string()).label("this name");
+            faults.push(match normalise(name) {
+                Some(near) => fault.help(format!("write [services.{near}]")),
+                None => fault,
+            });
         }
         if let Some(section) = node.table(faults) {
             drafts.push(draft(name, &key_span, &section, faults, context));
@@ -134,7 +138,9 @@ fn draft<'d>(
 ) -> Draft<'d> {
     section.check_keys(faults, &KEYS, &LATER);
     let image_node = section.get("image");
-    if image_node.is_none() && !LATER.iter().any(|key| section.get(key).is_some()) {
+    // A service of a later version, or with a slip in this very key, has its fault noted already.
+    let told = |key: &str| LATER.contains(&key) || (key != "image" && strsim::damerau_levenshtein(key, "image") <= 2);
+    if image_node.is_none() && !section.entries().any(|(key, ..)| told(key)) {
         let place = key_span.clone();
         faults.push(if section.get("command").is_some() {
             let version = env!("CARGO_PKG_VERSION");

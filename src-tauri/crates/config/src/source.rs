@@ -72,12 +72,16 @@ fn plain(error: &TomlError, text: &str) -> Found {
     let (what, expected) = error.message().split_once(", expected ").unwrap_or((error.message(), ""));
     let (message, help) = match what {
         "duplicate key" => return duplicate(span, text),
-        "string values must be quoted" => ("text has to be in quotes", "write \"…\" around it"),
+        "string values must be quoted" => {
+            let raw = text.get(span.clone()).unwrap_or("…");
+            return Found::new(span, "text has to be in quotes").help(format!("write \"{raw}\""));
+        }
         "missing value" | "missing value for key" | "invalid value" => ("there is no value behind `=`", "write a value, text in quotes: \"…\""),
         "key with no value" => ("there is no `=` behind this key", "write key = value; text goes in quotes"),
         "missing assignment between key-value pairs" => ("there is no `=` between key and value", "write key = value"),
         "extra assignment between key-value pairs" | "extra `=`" => ("there is one `=` too many", "remove it"),
-        "missing comma between array elements" | "missing comma between key-value pairs" => ("there is a comma missing here", "put a comma between the elements"),
+        "missing comma between array elements" => ("a comma or the list's closing `]` is missing here", "put a comma between elements, and `]` at the end"),
+        "missing comma between key-value pairs" => ("a comma or the table's closing `}` is missing here", "put a comma between entries, and `}` at the end"),
         "extra comma in array" | "extra comma in inline table" => ("there is one comma too many", "remove it"),
         "unclosed array" => ("this list isn't closed", "add `]`"),
         "unclosed inline table" => ("this table isn't closed", "add `}`"),

@@ -166,5 +166,5 @@ fn settings_read_with_defaults() {
     let text = "[engine]\ndocker_host = \"/run/d.sock\"\n[notifications]\nenabled = \"false\"\nsound = 1";
     let errors = Settings::parse(path, text).unwrap_err();
     assert_eq!(errors.faults().len(), 3);
-    insta::assert_snapshot!(errors.summary(), @"");
+    insta::assert_snapshot!(errors.summary(), @r#"settings.toml:2:15: `/run/d.sock` isn't the address of an engine; write "unix:///run/d.sock" (and 2 more)"#);
 }

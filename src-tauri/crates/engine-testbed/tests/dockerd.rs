@@ -1,0 +1,66 @@
+//! The daemon comes up, runs a container, and leaves nothing behind.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::{fs, path::Path};
+
+use locald_engine_testbed::{BUSYBOX, Dockerd, busybox_image, required};
+
+/// What on this machine still names the folder, or is a bridge of the daemon.
+fn traces(root: &Path, bridges: &[String]) -> Vec<String> {
+    let root = root.to_str().unwrap();
+    let mut traces: Vec<String> = fs::read_to_string("/proc/mounts")
+        .unwrap()
+        .lines()
+        .filter(|line| line.contains(root))
+        .map(str::to_owned)
+        .collect();
+    for process in fs::read_dir("/proc").unwrap().flatten() {
+        let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        if line.contains(root) {
+            traces.push(line);
+        }
+    }
+    traces.extend(
+        bridges
+            .iter()
+            .filter(|name| Path::new("/sys/class/net").join(name).exists())
+            .cloned(),
+    );
+    if Path::new(root).exists() {
+        traces.push(root.to_owned());
+    }
+    traces
+}
+
+#[test]
+fn nothing_is_left_of_a_daemon_with_running_containers() {
+    let Some(mut dockerd) = required(Dockerd::start()) else {
+        return;
+    };
+    busybox_image(&dockerd, BUSYBOX).unwrap();
+    let network = dockerd.docker_ok(&["network", "create", "n"]).unwrap();
+    dockerd
+        .docker_ok(&[
+            "run",
+            "-d",
+            "--stop-signal",
+            "KILL",
+            "--network",
+            "n",
+            "-p",
+            "127.0.0.1::80",
+            BUSYBOX,
+            "sleep",
+            "1000",
+        ])
+        .unwrap();
+    dockerd.kill();
+    dockerd.boot().unwrap();
+    dockerd.docker_ok(&["run", "-d", BUSYBOX, "sleep", "1000"]).unwrap();
+    let root = dockerd.socket().parent().unwrap().to_owned();
+    let bridges = [format!("br-{}", &network[..12])];
+    assert!(!traces(&root, &bridges).is_empty());
+    drop(dockerd);
+    assert_eq!(traces(&root, &bridges), Vec::<String>::new());
+}

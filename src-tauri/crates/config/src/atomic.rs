@@ -23,7 +23,10 @@ pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> 
         _ => Path::new("."),
     };
     private_folder(folder)?;
-    let mut file = tempfile::Builder::new().prefix(".locald-").suffix(".tmp").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".locald-")
+        .suffix(".tmp")
+        .tempfile_in(folder)?;
     set_mode(file.as_file(), mode)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;

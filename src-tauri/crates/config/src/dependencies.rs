@@ -15,14 +15,14 @@ pub(crate) type Needs<'d> = Vec<(&'d str, Range<usize>)>;
 
 /// Notes each need that can't be met. `services` are all of the file, in its order.
 pub(crate) fn check(services: &[(&str, &Needs<'_>)], faults: &Faults<'_>) {
-    let known = services.iter().map(|(name, _)| *name);
+    let known: BTreeSet<_> = services.iter().map(|(name, _)| *name).collect();
     for (name, needs) in services {
         for (need, span) in *needs {
             if need == name {
                 let message = format!("`{name}` depends on itself");
                 faults.push(Found::new(span.clone(), message).help("remove it"));
-            } else if !known.clone().any(|service| service == *need) {
-                let others = known.clone().filter(|service| service != name);
+            } else if !known.contains(need) {
+                let others = known.iter().copied().filter(|service| service != name);
                 let message = format!("`{name}` depends on `{need}`, which doesn't exist");
                 let help = suggest(need, others, "services of this file");
                 faults.push(Found::new(span.clone(), message).label("no such service").help(help));
@@ -32,7 +32,10 @@ pub(crate) fn check(services: &[(&str, &Needs<'_>)], faults: &Faults<'_>) {
     for circle in circles(services) {
         let names: Vec<_> = circle.iter().map(|(from, ..)| *from).collect();
         let first = names.first().copied().unwrap_or_default();
-        let message = format!("services depend on each other in a circle: {} → {first}", names.join(" → "));
+        let message = format!(
+            "services depend on each other in a circle: {} → {first}",
+            names.join(" → ")
+        );
         let mut edges = circle.into_iter();
         let Some((from, to, span)) = edges.next() else { continue };
         let mut fault = Found::new(span, message)
@@ -73,10 +76,16 @@ fn circles<'d>(services: &[(&'d str, &'d Needs<'d>)]) -> Vec<Vec<Edge<'d>>> {
                 continue;
             }
             if let Some(&start) = depth.get(need) {
-                found.push(trail.iter().skip(start).filter_map(|&(from, next)| {
-                    let (to, span) = needs.get(from)?.get(next.checked_sub(1)?)?;
-                    Some((from, *to, span.clone()))
-                }).collect());
+                found.push(
+                    trail
+                        .iter()
+                        .skip(start)
+                        .filter_map(|&(from, next)| {
+                            let (to, span) = needs.get(from)?.get(next.checked_sub(1)?)?;
+                            Some((from, *to, span.clone()))
+                        })
+                        .collect(),
+                );
             } else {
                 depth.insert(need, trail.len());
                 trail.push((need, 0));

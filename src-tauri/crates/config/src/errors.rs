@@ -37,16 +37,30 @@ struct Place {
 impl ConfigErrors {
     /// A file that can't be read at all, so that no line is at fault.
     pub(crate) fn unreadable(path: &Path, message: String, help: Option<String>) -> Self {
-        let fault = Fault { message, label: None, help, place: None };
-        Self { path: path.to_owned(), faults: vec![fault] }
+        let fault = Fault {
+            message,
+            label: None,
+            help,
+            place: None,
+        };
+        Self {
+            path: path.to_owned(),
+            faults: vec![fault],
+        }
     }
 
     pub(crate) fn in_text(path: &Path, text: &str, mut found: Vec<Found>) -> Self {
         found.sort_by_key(|fault| fault.span.start);
         let shown = printable(text);
         let source = Arc::new(NamedSource::new(printable(&path.display().to_string()), shown.clone()));
-        let faults = found.into_iter().map(|fault| fault.locate(text, &shown, &source)).collect();
-        Self { path: path.to_owned(), faults }
+        let faults = found
+            .into_iter()
+            .map(|fault| fault.locate(text, &shown, &source))
+            .collect();
+        Self {
+            path: path.to_owned(),
+            faults,
+        }
     }
 
     /// The file.
@@ -65,7 +79,11 @@ impl ConfigErrors {
     /// ASCII.
     #[must_use]
     pub fn render(&self, color: bool, width: usize) -> String {
-        let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::none() };
+        let theme = if color {
+            GraphicalTheme::unicode()
+        } else {
+            GraphicalTheme::none()
+        };
         let handler = GraphicalReportHandler::new_themed(theme)
             .with_width(width.clamp(40, 200))
             .with_context_lines(1)
@@ -102,9 +120,22 @@ impl ConfigErrors {
 
     fn line(&self, fault: &Fault) -> String {
         let name = self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy();
-        let place = fault.place.as_ref().map(|place| format!("{}:{}:", place.line, place.column)).unwrap_or_default();
-        let help = fault.help.as_ref().and_then(|help| help.lines().next()).map(|help| format!("; {}", help.trim_end_matches(':')));
-        format!("{}:{place} {}{}", printable(&name), fault.message, help.unwrap_or_default())
+        let place = fault
+            .place
+            .as_ref()
+            .map(|place| format!("{}:{}:", place.line, place.column))
+            .unwrap_or_default();
+        let help = fault
+            .help
+            .as_ref()
+            .and_then(|help| help.lines().next())
+            .map(|help| format!("; {}", help.trim_end_matches(':')));
+        format!(
+            "{}:{place} {}{}",
+            printable(&name),
+            fault.message,
+            help.unwrap_or_default()
+        )
     }
 }
 
@@ -168,7 +199,10 @@ impl Diagnostic for Fault {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let place = self.place.as_ref()?;
         let primary = LabeledSpan::new_primary_with_span(self.label.clone(), place.span.clone());
-        let also = place.also.iter().map(|(span, text)| LabeledSpan::new_with_span(Some(text.clone()), span.clone()));
+        let also = place
+            .also
+            .iter()
+            .map(|(span, text)| LabeledSpan::new_with_span(Some(text.clone()), span.clone()));
         Some(Box::new(std::iter::once(primary).chain(also)))
     }
 }
@@ -185,7 +219,13 @@ pub(crate) struct Found {
 
 impl Found {
     pub(crate) fn new(span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { span, message: message.into(), label: None, help: None, also: Vec::new() }
+        Self {
+            span,
+            message: message.into(),
+            label: None,
+            help: None,
+            also: Vec::new(),
+        }
     }
 
     /// Words right under the marked place.
@@ -210,13 +250,22 @@ impl Found {
         let span = within_line(text, self.span);
         let before = text.get(..span.start).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line_text = shown.get(line_start..).unwrap_or_default().lines().next().unwrap_or_default();
+        let line_text = shown
+            .get(line_start..)
+            .unwrap_or_default()
+            .lines()
+            .next()
+            .unwrap_or_default();
         let place = Place {
             source: Arc::clone(source),
             line: before.matches('\n').count() + 1,
             column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
             line_text: line_text.to_owned(),
-            also: self.also.into_iter().map(|(span, label)| (within_line(text, span), printable(&label))).collect(),
+            also: self
+                .also
+                .into_iter()
+                .map(|(span, label)| (within_line(text, span), printable(&label)))
+                .collect(),
             span,
         };
         Fault {
@@ -232,7 +281,12 @@ impl Found {
 /// refuses on spans outside the text.
 fn within_line(text: &str, span: Range<usize>) -> Range<usize> {
     let start = floor_char(text, span.start);
-    let line = text.get(start..).unwrap_or_default().split(['\n', '\r']).next().unwrap_or_default();
+    let line = text
+        .get(start..)
+        .unwrap_or_default()
+        .split(['\n', '\r'])
+        .next()
+        .unwrap_or_default();
     let end = floor_char(text, span.end.clamp(start, start + line.len()));
     start..end
 }

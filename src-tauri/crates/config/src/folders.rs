@@ -55,9 +55,17 @@ impl Folders {
 
     fn of(platform: Platform, get: impl Fn(&str) -> Option<OsString>) -> Result<Self, FoldersError> {
         // A relative value is to be ignored (XDG base directory specification, "Environment variables").
-        let folder = |name: &str| get(name).map(PathBuf::from).filter(|path| platform == Platform::Windows || path.is_absolute());
+        let folder = |name: &str| {
+            get(name)
+                .map(PathBuf::from)
+                .filter(|path| platform == Platform::Windows || path.is_absolute())
+        };
         if platform == Platform::Windows {
-            let named = |name: &'static str| folder(name).filter(|path| !path.as_os_str().is_empty()).ok_or(FoldersError::NoAppFolder(name));
+            let named = |name: &'static str| {
+                folder(name)
+                    .filter(|path| !path.as_os_str().is_empty())
+                    .ok_or(FoldersError::NoAppFolder(name))
+            };
             let local = named("LOCALAPPDATA")?.join(OWN);
             return Ok(Self {
                 config: named("APPDATA")?.join(OWN),
@@ -116,12 +124,24 @@ mod tests {
     use super::*;
 
     fn folders(platform: Platform, vars: &[(&str, &str)]) -> Result<Folders, FoldersError> {
-        Folders::of(platform, |name| vars.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into()))
+        Folders::of(platform, |name| {
+            vars.iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| value.into())
+        })
     }
 
     #[test]
     fn home_is_the_base_of_what_isnt_set() {
-        let folders = folders(Platform::Xdg, &[("HOME", "/home/u"), ("XDG_DATA_HOME", "/data"), ("XDG_RUNTIME_DIR", "/run/user/1")]).unwrap();
+        let folders = folders(
+            Platform::Xdg,
+            &[
+                ("HOME", "/home/u"),
+                ("XDG_DATA_HOME", "/data"),
+                ("XDG_RUNTIME_DIR", "/run/user/1"),
+            ],
+        )
+        .unwrap();
         assert_eq!(folders.config, PathBuf::from("/home/u/.config/locald"));
         assert_eq!(folders.data, PathBuf::from("/data/locald"));
         assert_eq!(folders.state, PathBuf::from("/home/u/.local/state/locald"));
@@ -131,7 +151,16 @@ mod tests {
 
     #[test]
     fn relative_and_empty_values_are_ignored() {
-        let folders = folders(Platform::Xdg, &[("HOME", "/home/u"), ("XDG_CONFIG_HOME", "conf"), ("XDG_CACHE_HOME", ""), ("XDG_RUNTIME_DIR", "run")]).unwrap();
+        let folders = folders(
+            Platform::Xdg,
+            &[
+                ("HOME", "/home/u"),
+                ("XDG_CONFIG_HOME", "conf"),
+                ("XDG_CACHE_HOME", ""),
+                ("XDG_RUNTIME_DIR", "run"),
+            ],
+        )
+        .unwrap();
         assert_eq!(folders.config, PathBuf::from("/home/u/.config/locald"));
         assert_eq!(folders.cache, PathBuf::from("/home/u/.cache/locald"));
         assert_eq!(folders.runtime, PathBuf::from("/home/u/.local/state/locald/run"));
@@ -140,11 +169,24 @@ mod tests {
     #[test]
     fn without_a_home_each_folder_has_to_be_set() {
         let error = folders(Platform::Xdg, &[("HOME", "")]).unwrap_err();
-        assert_eq!(error.to_string(), "neither HOME nor XDG_CONFIG_HOME is set to an absolute path: set one");
-        let mut vars = vec![("XDG_CONFIG_HOME", "/c"), ("XDG_DATA_HOME", "/d"), ("XDG_CACHE_HOME", "/h")];
-        assert_eq!(folders(Platform::Xdg, &vars), Err(FoldersError::NoHome("XDG_STATE_HOME")));
+        assert_eq!(
+            error.to_string(),
+            "neither HOME nor XDG_CONFIG_HOME is set to an absolute path: set one"
+        );
+        let mut vars = vec![
+            ("XDG_CONFIG_HOME", "/c"),
+            ("XDG_DATA_HOME", "/d"),
+            ("XDG_CACHE_HOME", "/h"),
+        ];
+        assert_eq!(
+            folders(Platform::Xdg, &vars),
+            Err(FoldersError::NoHome("XDG_STATE_HOME"))
+        );
         vars.push(("XDG_STATE_HOME", "/s"));
-        assert_eq!(folders(Platform::Xdg, &vars).unwrap().runtime, PathBuf::from("/s/locald/run"));
+        assert_eq!(
+            folders(Platform::Xdg, &vars).unwrap().runtime,
+            PathBuf::from("/s/locald/run")
+        );
     }
 
     #[test]
@@ -154,7 +196,10 @@ mod tests {
         assert_eq!(mac.cache, PathBuf::from("/Users/u/Library/Caches/locald"));
         let windows = folders(Platform::Windows, &[("APPDATA", r"C:\r"), ("LOCALAPPDATA", r"C:\l")]).unwrap();
         assert_eq!(windows.config, PathBuf::from(r"C:\r").join("locald"));
-        assert_eq!(folders(Platform::Windows, &[]), Err(FoldersError::NoAppFolder("LOCALAPPDATA")));
+        assert_eq!(
+            folders(Platform::Windows, &[]),
+            Err(FoldersError::NoAppFolder("LOCALAPPDATA"))
+        );
     }
 
     #[test]
@@ -165,7 +210,10 @@ mod tests {
         let runtime = temp.path().join("a/run");
         std::fs::create_dir_all(&runtime).unwrap();
         let vars = [("HOME", "/h"), ("XDG_RUNTIME_DIR", "/r")];
-        let folders = Folders { runtime: runtime.clone(), ..folders(Platform::Xdg, &vars).unwrap() };
+        let folders = Folders {
+            runtime: runtime.clone(),
+            ..folders(Platform::Xdg, &vars).unwrap()
+        };
         folders.make_runtime().unwrap();
         assert_eq!(std::fs::metadata(&runtime).unwrap().permissions().mode() & 0o777, 0o700);
     }

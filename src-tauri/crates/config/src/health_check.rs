@@ -56,15 +56,26 @@ pub(crate) fn read(section: &Section<'_>, faults: &Faults<'_>, ports: Option<&[P
     let timeout = timing("timeout", TIMEOUT, Duration::from_millis(1));
     let start_period = timing("start_period", START_PERIOD, Duration::ZERO);
     let retries = match section.get("retries") {
-        Some(node) => node.integer(faults, 1..=1_000_000).and_then(|count| u32::try_from(count).ok()),
+        Some(node) => node
+            .integer(faults, 1..=1_000_000)
+            .and_then(|count| u32::try_from(count).ok()),
         None => Some(RETRIES),
     };
-    Some(HealthCheck { probe: probe?, interval: interval?, timeout: timeout?, retries: retries?, start_period: start_period? })
+    Some(HealthCheck {
+        probe: probe?,
+        interval: interval?,
+        timeout: timeout?,
+        retries: retries?,
+        start_period: start_period?,
+    })
 }
 
 /// A key of another type gets its own words: it isn't unknown, it is in the wrong place.
 fn check_keys(section: &Section<'_>, faults: &Faults<'_>, kind: &str, own: &[&str]) {
-    let others: Vec<_> = ["port", "path", "status", "command"].into_iter().filter(|key| !own.contains(key)).collect();
+    let others: Vec<_> = ["port", "path", "status", "command"]
+        .into_iter()
+        .filter(|key| !own.contains(key))
+        .collect();
     for (key, span, _) in section.entries().filter(|(key, ..)| others.contains(key)) {
         let help = format!("a check of this type has {}, and {}", listed(own), listed(&TIMING));
         faults.push(Found::new(span, format!("a health check of type `{kind}` has no `{key}`")).help(help));
@@ -94,13 +105,20 @@ fn port(section: &Section<'_>, faults: &Faults<'_>, ports: Option<&[Port]>) -> O
         }
         None => None,
     };
-    let published: Vec<_> = ports?.iter().map(|(port, _)| port).filter(|port| port.protocol == Protocol::Tcp).collect();
+    let published: Vec<_> = ports?
+        .iter()
+        .map(|(port, _)| port)
+        .filter(|port| port.protocol == Protocol::Tcp)
+        .collect();
     if let Some((number, node)) = given {
         if published.iter().any(|port| port.port == number) {
             return Some(number);
         }
         let help = match published.iter().find(|port| port.host == Some(number)) {
-            Some(port) => format!("{number} is the port on this machine; write the container's: {}", port.port),
+            Some(port) => format!(
+                "{number} is the port on this machine; write the container's: {}",
+                port.port
+            ),
             None => format!("the check asks through the published port: add \"{number}\" to `ports`"),
         };
         node.fault(faults, format!("port {number} isn't published"), help);
@@ -129,12 +147,22 @@ fn http(section: &Section<'_>, faults: &Faults<'_>, ports: Option<&[Port]>) -> O
         None => Some("/".to_owned()),
         Some(node) => node.text(faults).and_then(|path| {
             if !path.starts_with('/') {
-                let rest = path.split_once("://").map_or(path, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
-                node.fault(faults, format!("the path `{path}` doesn't begin with `/`"), format!("write \"/{rest}\""));
+                let rest = path
+                    .split_once("://")
+                    .map_or(path, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
+                node.fault(
+                    faults,
+                    format!("the path `{path}` doesn't begin with `/`"),
+                    format!("write \"/{rest}\""),
+                );
                 return None;
             }
             if !path.chars().all(|c| c.is_ascii_graphic()) {
-                node.fault(faults, format!("the path `{path}` has characters that a URL can't have"), "write them percent-encoded, a space as %20");
+                node.fault(
+                    faults,
+                    format!("the path `{path}` has characters that a URL can't have"),
+                    "write them percent-encoded, a space as %20",
+                );
                 return None;
             }
             Some(path.to_owned())
@@ -142,16 +170,31 @@ fn http(section: &Section<'_>, faults: &Faults<'_>, ports: Option<&[Port]>) -> O
     };
     let status = match section.get("status") {
         None => Some(None),
-        Some(node) => node.integer(faults, 100..=599).and_then(|status| u16::try_from(status).ok()).map(Some),
+        Some(node) => node
+            .integer(faults, 100..=599)
+            .and_then(|status| u16::try_from(status).ok())
+            .map(Some),
     };
-    Some(ProbeSpec::Http { port: port?, path: path?, status: status? })
+    Some(ProbeSpec::Http {
+        port: port?,
+        path: path?,
+        status: status?,
+    })
 }
 
 fn command(section: &Section<'_>, faults: &Faults<'_>) -> Option<ProbeSpec> {
     let Some(node) = section.get("command") else {
         let help = "add the command to run in the container, such as command = \"pg_isready\"";
-        faults.push(Found::new(section.span.clone(), "a health check of type `command` needs a `command`").help(help));
+        faults.push(
+            Found::new(
+                section.span.clone(),
+                "a health check of type `command` needs a `command`",
+            )
+            .help(help),
+        );
         return None;
     };
-    Some(ProbeSpec::Command { command: node.command(faults)? })
+    Some(ProbeSpec::Command {
+        command: node.command(faults)?,
+    })
 }

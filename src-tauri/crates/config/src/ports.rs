@@ -16,11 +16,15 @@ const FORMS: &str = "write \"8080:80\" (port here : port inside), or \"80\" to t
 
 /// Reads the list; `None` when an element is at fault.
 pub(crate) fn read(node: &Node<'_>, faults: &Faults<'_>) -> Option<Vec<Port>> {
-    let elements = node.list(faults, "ports", match node.kind {
-        Kind::Text(text) => Some(format!("write it as a list: [\"{text}\"]")),
-        Kind::Integer(port) => Some(format!("write it as a list: [\"{port}:{port}\"]")),
-        _ => None,
-    })?;
+    let elements = node.list(
+        faults,
+        "ports",
+        match node.kind {
+            Kind::Text(text) => Some(format!("write it as a list: [\"{text}\"]")),
+            Kind::Integer(port) => Some(format!("write it as a list: [\"{port}:{port}\"]")),
+            _ => None,
+        },
+    )?;
     let read: Vec<_> = elements.iter().map(|element| one(element, faults)).collect();
     let ports: Vec<_> = elements.iter().map(|element| element.span.clone()).zip(read).collect();
     let mut seen: HashMap<PortMapping, Range<usize>> = HashMap::new();
@@ -34,7 +38,11 @@ pub(crate) fn read(node: &Node<'_>, faults: &Faults<'_>) -> Option<Vec<Port>> {
             // The same host port twice is told by `clashes`, which knows all services.
             if port.host.is_none() {
                 let message = format!("`{}` has port {} twice", node.name, port.port);
-                faults.push(Found::new(span.clone(), message).help("remove one").also(first, "the first"));
+                faults.push(
+                    Found::new(span.clone(), message)
+                        .help("remove one")
+                        .also(first, "the first"),
+                );
             }
         }
         if let Some(out) = &mut out {
@@ -48,10 +56,18 @@ fn one(node: &Node<'_>, faults: &Faults<'_>) -> Option<PortMapping> {
     let text = match node.kind {
         Kind::Integer(port) => {
             let Some(port) = u16::try_from(port).ok().filter(|&port| port > 0) else {
-                node.fault(faults, format!("`{port}` isn't a port"), "write a number from 1 to 65535");
+                node.fault(
+                    faults,
+                    format!("`{port}` isn't a port"),
+                    "write a number from 1 to 65535",
+                );
                 return None;
             };
-            return Some(PortMapping { host: None, port, protocol: Protocol::Tcp });
+            return Some(PortMapping {
+                host: None,
+                port,
+                protocol: Protocol::Tcp,
+            });
         }
         Kind::Text(_) => node.text(faults)?,
         _ => {
@@ -75,7 +91,10 @@ fn parse(text: &str) -> Result<PortMapping, (String, String)> {
         Some((numbers, "tcp")) => (numbers, Protocol::Tcp),
         Some((numbers, "udp")) => (numbers, Protocol::Udp),
         Some((numbers, other)) => {
-            return Err((format!("`{other}` isn't a protocol of a port"), format!("write \"{numbers}/tcp\" or \"{numbers}/udp\"")));
+            return Err((
+                format!("`{other}` isn't a protocol of a port"),
+                format!("write \"{numbers}/tcp\" or \"{numbers}/udp\""),
+            ));
         }
     };
     let (address, numbers) = split_address(numbers);
@@ -88,22 +107,43 @@ fn parse(text: &str) -> Result<PortMapping, (String, String)> {
         ));
     }
     if numbers.contains('-') && numbers.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | ':')) {
-        return Err((format!("`{text}` is a range of ports"), "name each port by itself: [\"8000:8000\", \"8001:8001\"]".to_owned()));
+        return Err((
+            format!("`{text}` is a range of ports"),
+            "name each port by itself: [\"8000:8000\", \"8001:8001\"]".to_owned(),
+        ));
     }
     let number = |part: &str| {
         let digits = !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
         match part.parse::<u16>() {
             Ok(port) if digits && port > 0 => Ok(port),
-            _ if digits => Err((format!("`{part}` isn't a port"), "write a number from 1 to 65535".to_owned())),
+            _ if digits => Err((
+                format!("`{part}` isn't a port"),
+                "write a number from 1 to 65535".to_owned(),
+            )),
             _ => Err(wrong(format!("`{text}` isn't a port mapping"))),
         }
     };
     match numbers.split(':').collect::<Vec<_>>()[..] {
-        [port] => Ok(PortMapping { host: None, port: number(port)?, protocol }),
+        [port] => Ok(PortMapping {
+            host: None,
+            port: number(port)?,
+            protocol,
+        }),
         // "127.0.0.1::80" is how other tools write "any free port".
-        ["", port] if address.is_some() => Ok(PortMapping { host: None, port: number(port)?, protocol }),
-        ["0", port] => Err(("port 0 can't be published".to_owned(), format!("write \"{port}\" to take any free port here"))),
-        [host, port] => Ok(PortMapping { host: Some(number(host)?), port: number(port)?, protocol }),
+        ["", port] if address.is_some() => Ok(PortMapping {
+            host: None,
+            port: number(port)?,
+            protocol,
+        }),
+        ["0", port] => Err((
+            "port 0 can't be published".to_owned(),
+            format!("write \"{port}\" to take any free port here"),
+        )),
+        [host, port] => Ok(PortMapping {
+            host: Some(number(host)?),
+            port: number(port)?,
+            protocol,
+        }),
         _ => Err(wrong(format!("`{text}` isn't a port mapping"))),
     }
 }
@@ -116,7 +156,9 @@ fn split_address(text: &str) -> (Option<&str>, &str) {
         return (text.get(..=end), text.get(end + 2..).unwrap_or_default());
     }
     match text.split_once(':') {
-        Some((address, rest)) if address.contains(|c: char| c == '.' || c.is_ascii_alphabetic()) && !address.contains('$') => {
+        Some((address, rest))
+            if address.contains(|c: char| c == '.' || c.is_ascii_alphabetic()) && !address.contains('$') =>
+        {
             (Some(address), rest)
         }
         _ => (None, text),
@@ -141,7 +183,10 @@ pub(crate) fn clashes<'a>(services: impl Iterator<Item = (&'a str, &'a [Port])>,
             faults.push(
                 Found::new(span.clone(), message)
                     .label("published here too")
-                    .help(format!("give one of them another port, or write \"{}\" to take any free port", port.port))
+                    .help(format!(
+                        "give one of them another port, or write \"{}\" to take any free port",
+                        port.port
+                    ))
                     .also((*first_span).clone(), format!("`{first}` publishes it here")),
             );
         }

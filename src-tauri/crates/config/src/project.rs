@@ -52,7 +52,10 @@ pub fn personal_project_path(folders: &Folders) -> PathBuf {
 #[must_use]
 pub fn find_project(start: &Path) -> Option<PathBuf> {
     let start = std::path::absolute(start).ok()?;
-    start.ancestors().map(|folder| folder.join(PROJECT_FILE)).find(|path| path.symlink_metadata().is_ok())
+    start
+        .ancestors()
+        .map(|folder| folder.join(PROJECT_FILE))
+        .find(|path| path.symlink_metadata().is_ok())
 }
 
 /// Reads a project's file.
@@ -95,9 +98,12 @@ pub fn parse_project(path: &Path, text: &str, context: &ParseContext) -> Result<
     };
     let found = faults.into_found();
     match name {
-        Some(name) if found.is_empty() => {
-            Ok(ProjectFile { name, folder: context.folder.clone(), path: path.to_owned(), services })
-        }
+        Some(name) if found.is_empty() => Ok(ProjectFile {
+            name,
+            folder: context.folder.clone(),
+            path: path.to_owned(),
+            services,
+        }),
         _ => Err(ConfigErrors::in_text(path, text, found)),
     }
 }
@@ -132,7 +138,8 @@ fn name(root: &Section<'_>, faults: &Faults<'_>, context: &ParseContext) -> Opti
             let folder = context.folder.file_name().unwrap_or_default().to_string_lossy();
             let Some(name) = normalise(&folder).and_then(|name| ProjectName::new(&name).ok()) else {
                 let message = format!("no project name can be made from the folder's name, `{folder}`");
-                faults.push(Found::new(0..0, message).help("give the project a name:\n[project]\nname = \"my-project\""));
+                faults
+                    .push(Found::new(0..0, message).help("give the project a name:\n[project]\nname = \"my-project\""));
                 return None;
             };
             (name, 0..0)
@@ -140,7 +147,8 @@ fn name(root: &Section<'_>, faults: &Faults<'_>, context: &ParseContext) -> Opti
     };
     if name.as_str() == PERSONAL_PROJECT && !context.personal {
         let message = format!("`{PERSONAL_PROJECT}` is the name of the project in your config folder");
-        faults.push(Found::new(span, message).help("give this project another name:\n[project]\nname = \"my-project\""));
+        faults
+            .push(Found::new(span, message).help("give this project another name:\n[project]\nname = \"my-project\""));
         return None;
     }
     Some(name)

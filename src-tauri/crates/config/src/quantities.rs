@@ -17,7 +17,13 @@ pub(crate) fn duration(node: &Node<'_>, faults: &Faults<'_>, shortest: Duration)
     let text = match node.kind {
         Kind::Integer(_) | Kind::Float(_) => {
             let raw = faults.raw(&node.span);
-            node.expected(faults, "a duration", Some(format!("write the unit: \"{raw}s\" for seconds, \"{raw}ms\" for milliseconds")));
+            node.expected(
+                faults,
+                "a duration",
+                Some(format!(
+                    "write the unit: \"{raw}s\" for seconds, \"{raw}ms\" for milliseconds"
+                )),
+            );
             return None;
         }
         Kind::Text(_) => node.text(faults)?,
@@ -28,18 +34,29 @@ pub(crate) fn duration(node: &Node<'_>, faults: &Faults<'_>, shortest: Duration)
     };
     let Ok(duration) = SpanParser::new().parse_unsigned_duration(text.trim()) else {
         let help = match text.trim().parse::<f64>() {
-            Ok(_) => format!("write the unit: \"{0}s\" for seconds, \"{0}ms\" for milliseconds", text.trim()),
+            Ok(_) => format!(
+                "write the unit: \"{0}s\" for seconds, \"{0}ms\" for milliseconds",
+                text.trim()
+            ),
             Err(_) => EXAMPLES.to_owned(),
         };
         node.fault(faults, format!("`{}`: \"{text}\" isn't a duration", node.name), help);
         return None;
     };
     if duration < shortest {
-        node.fault(faults, format!("`{}` can't be \"{text}\"", node.name), format!("write at least \"{shortest:?}\""));
+        node.fault(
+            faults,
+            format!("`{}` can't be \"{text}\"", node.name),
+            format!("write at least \"{shortest:?}\""),
+        );
         return None;
     }
     if duration > LONGEST {
-        node.fault(faults, format!("`{}` can't be \"{text}\"", node.name), "write at most \"24h\"");
+        node.fault(
+            faults,
+            format!("`{}` can't be \"{text}\"", node.name),
+            "write at most \"24h\"",
+        );
         return None;
     }
     Some(duration)
@@ -51,7 +68,11 @@ pub(crate) fn bytes(node: &Node<'_>, faults: &Faults<'_>) -> Option<u64> {
     let text = match node.kind {
         Kind::Integer(_) | Kind::Float(_) => {
             let raw = faults.raw(&node.span);
-            node.expected(faults, "a size", Some(format!("write the unit: \"{raw}m\" for MiB, \"{raw}b\" for bytes")));
+            node.expected(
+                faults,
+                "a size",
+                Some(format!("write the unit: \"{raw}m\" for MiB, \"{raw}b\" for bytes")),
+            );
             return None;
         }
         Kind::Text(_) => node.text(faults)?,
@@ -81,19 +102,35 @@ pub(crate) fn cpus(node: &Node<'_>, faults: &Faults<'_>) -> Option<u64> {
         Kind::Integer(number) => number as f64,
         Kind::Float(number) => number,
         Kind::Text(text) if text.trim().parse::<f64>().is_ok() => {
-            node.expected(faults, "a number", Some(format!("write it without quotes: {}", text.trim())));
+            node.expected(
+                faults,
+                "a number",
+                Some(format!("write it without quotes: {}", text.trim())),
+            );
             return None;
         }
         _ => {
-            node.expected(faults, "a number", Some("write the number of cores, such as 1.5".to_owned()));
+            node.expected(
+                faults,
+                "a number",
+                Some("write the number of cores, such as 1.5".to_owned()),
+            );
             return None;
         }
     };
     if !(0.01..=4096.0).contains(&cores) {
         let raw = faults.raw(&node.span);
-        node.fault(faults, format!("`{}` can't be {raw}", node.name), "write the number of cores, at least 0.01");
+        node.fault(
+            faults,
+            format!("`{}` can't be {raw}", node.name),
+            "write the number of cores, at least 0.01",
+        );
         return None;
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 10 and 4096000, see above")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 10 and 4096000, see above"
+    )]
     Some((cores * 1000.0).round() as u64)
 }

@@ -35,7 +35,9 @@ pub(crate) fn resolve<'t>(
         } else if let Some(after) = from.strip_prefix(OPENING) {
             let Some((inner, after)) = after.split_once('}') else {
                 let message = "a reference isn't closed";
-                faults.push(Found::new(faults.narrow(span, OPENING), message).help("add `}`, or write `$$` for a plain `$`"));
+                faults.push(
+                    Found::new(faults.narrow(span, OPENING), message).help("add `}`, or write `$$` for a plain `$`"),
+                );
                 return None;
             };
             let span = faults.narrow(span, &format!("{OPENING}{inner}}}"));
@@ -56,7 +58,12 @@ pub(crate) fn resolve<'t>(
     sound.then_some(out)
 }
 
-fn look_up<'t>(inner: &'t str, span: &Range<usize>, targets: &Targets<'_>, faults: &Faults<'_>) -> Option<(&'t str, String)> {
+fn look_up<'t>(
+    inner: &'t str,
+    span: &Range<usize>,
+    targets: &Targets<'_>,
+    faults: &Faults<'_>,
+) -> Option<(&'t str, String)> {
     // A service's name may have dots, a field may not.
     let Some((service, field)) = inner.rsplit_once('.') else {
         let help = format!("write ${{services.{inner}.host}} or ${{services.{inner}.port}}");

@@ -20,11 +20,31 @@ use crate::{
 };
 
 const KEYS: [&str; 12] = [
-    "image", "command", "ports", "env", "volumes", "depends_on", "health_check", "restart", "stop_signal", "stop_grace",
-    "workdir", "resources",
+    "image",
+    "command",
+    "ports",
+    "env",
+    "volumes",
+    "depends_on",
+    "health_check",
+    "restart",
+    "stop_signal",
+    "stop_grace",
+    "workdir",
+    "resources",
 ];
 /// Keys of the format that need catalog entries or services without a container.
-const LATER: [&str; 9] = ["type", "version", "port", "engine", "user", "database", "password", "extensions", "init"];
+const LATER: [&str; 9] = [
+    "type",
+    "version",
+    "port",
+    "engine",
+    "user",
+    "database",
+    "password",
+    "extensions",
+    "init",
+];
 
 /// A service as read so far: what depends on other services isn't looked up yet, and what is at fault is `None`.
 struct Draft<'d> {
@@ -65,21 +85,32 @@ pub(crate) fn read(
             drafts.push(draft(name, &key_span, &section, faults, context));
         }
     }
-    let ports: Vec<_> = drafts.iter().map(|draft| (draft.name, draft.ports.as_deref().unwrap_or_default())).collect();
+    let ports: Vec<_> = drafts
+        .iter()
+        .map(|draft| (draft.name, draft.ports.as_deref().unwrap_or_default()))
+        .collect();
     ports::clashes(ports.into_iter(), faults);
 
     let mut targets: Targets<'_> = names.iter().map(|&name| (name, None)).collect();
     targets.extend(drafts.iter().map(|draft| (draft.name, draft.ports.clone())));
-    let environments: Vec<_> = drafts.iter_mut().map(|draft| environment(draft, &targets, faults)).collect();
+    let environments: Vec<_> = drafts
+        .iter_mut()
+        .map(|draft| environment(draft, &targets, faults))
+        .collect();
 
     let none = Needs::new();
+    let drafted: BTreeMap<_, _> = drafts.iter().map(|draft| (draft.name, &draft.needs)).collect();
     let needs: Vec<_> = names
         .iter()
-        .map(|&name| (name, drafts.iter().find(|draft| draft.name == name).map_or(&none, |draft| &draft.needs)))
+        .map(|&name| (name, drafted.get(name).copied().unwrap_or(&none)))
         .collect();
     dependencies::check(&needs, faults);
 
-    drafts.into_iter().zip(environments).filter_map(|(draft, env)| draft.finish(project?, env)).collect()
+    drafts
+        .into_iter()
+        .zip(environments)
+        .filter_map(|(draft, env)| draft.finish(project?, env))
+        .collect()
 }
 
 /// Resolves a service's environment. A reference to another service implies the dependency.
@@ -114,7 +145,10 @@ impl Draft<'_> {
         }
         Some(ServiceSpec {
             id: ServiceId::new(project.clone(), ServiceName::new(self.name).ok()?),
-            source: Source::Container { image: self.image?, command: self.command },
+            source: Source::Container {
+                image: self.image?,
+                command: self.command,
+            },
             env,
             ports: self.ports?.into_iter().map(|(port, _)| port).collect(),
             volumes: self.volumes,
@@ -168,10 +202,16 @@ fn draft<'d>(
         command: read("command").and_then(|node| node.command(faults)),
         ports,
         env: read("env").map(|node| env(&node, faults)).unwrap_or_default(),
-        volumes: read("volumes").and_then(|node| volumes::read(&node, faults, context)).unwrap_or_default(),
-        needs: read("depends_on").and_then(|node| node.texts(faults)).unwrap_or_default(),
+        volumes: read("volumes")
+            .and_then(|node| volumes::read(&node, faults, context))
+            .unwrap_or_default(),
+        needs: read("depends_on")
+            .and_then(|node| node.texts(faults))
+            .unwrap_or_default(),
         health_check,
-        restart: read("restart").and_then(|node| restart(&node, faults)).unwrap_or(RestartPolicy::No),
+        restart: read("restart")
+            .and_then(|node| restart(&node, faults))
+            .unwrap_or(RestartPolicy::No),
         stop_signal: read("stop_signal").and_then(|node| stop_signal(&node, faults)),
         stop_grace: read("stop_grace")
             .and_then(|node| quantities::duration(&node, faults, Duration::ZERO))
@@ -189,7 +229,9 @@ fn env<'d>(node: &Node<'d>, faults: &Faults<'_>) -> Vec<(&'d str, String, Range<
     let mut variables: Vec<(&'d str, String, Range<usize>)> = Vec::new();
     match node.kind {
         Kind::Table(_) => {
-            let Some(section) = node.table(faults) else { return variables };
+            let Some(section) = node.table(faults) else {
+                return variables;
+            };
             for (key, span, value) in section.entries() {
                 if !is_variable(key, &span, faults) {
                     continue;
@@ -210,7 +252,9 @@ fn env<'d>(node: &Node<'d>, faults: &Faults<'_>) -> Vec<(&'d str, String, Range<
             for (text, span) in node.texts(faults).unwrap_or_default() {
                 let Some((key, value)) = text.split_once('=') else {
                     let fault = Found::new(span, format!("`{text}` has no value"));
-                    faults.push(fault.help(format!("write \"{text}=value\"; locald doesn't hand on variables of your shell")));
+                    faults.push(fault.help(format!(
+                        "write \"{text}=value\"; locald doesn't hand on variables of your shell"
+                    )));
                     continue;
                 };
                 if !is_variable(key, &span, faults) {
@@ -254,7 +298,11 @@ fn restart(node: &Node<'_>, faults: &Faults<'_>) -> Option<RestartPolicy> {
         ("on-failure", _) => return Some(RestartPolicy::OnFailure { max: None }),
         (_, Some(("on-failure", count))) => {
             let Some(max) = count.parse::<u32>().ok().filter(|&max| max > 0) else {
-                node.fault(faults, format!("`{count}` isn't a number of restarts"), "write a number from 1, such as \"on-failure:5\"");
+                node.fault(
+                    faults,
+                    format!("`{count}` isn't a number of restarts"),
+                    "write a number from 1, such as \"on-failure:5\"",
+                );
                 return None;
             };
             return Some(RestartPolicy::OnFailure { max: Some(max) });
@@ -266,7 +314,11 @@ fn restart(node: &Node<'_>, faults: &Faults<'_>) -> Option<RestartPolicy> {
                 "write \"always\"; a service that you stop stays stopped",
             );
         }
-        _ => node.fault(faults, format!("`{text}` isn't a restart policy"), suggest(text, POLICIES.into_iter(), "use one of")),
+        _ => node.fault(
+            faults,
+            format!("`{text}` isn't a restart policy"),
+            suggest(text, POLICIES.into_iter(), "use one of"),
+        ),
     }
     None
 }
@@ -275,7 +327,9 @@ fn stop_signal(node: &Node<'_>, faults: &Faults<'_>) -> Option<Signal> {
     let text = node.text(faults)?;
     let signal = Signal::parse(text);
     if signal.is_none() {
-        let known = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL"];
+        let known = [
+            "SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL",
+        ];
         let help = suggest(&text.to_uppercase(), known.into_iter(), "use a signal, such as");
         node.fault(faults, format!("`{text}` isn't a signal"), help);
     }
@@ -288,7 +342,10 @@ fn workdir(node: &Node<'_>, faults: &Faults<'_>) -> Option<String> {
         node.fault(
             faults,
             format!("`{path}` isn't a whole path"),
-            format!("write where in the container it is, such as \"/{}\"", path.trim_start_matches("./")),
+            format!(
+                "write where in the container it is, such as \"/{}\"",
+                path.trim_start_matches("./")
+            ),
         );
         return None;
     }

@@ -19,7 +19,10 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { docker_host: None, notifications: true }
+        Self {
+            docker_host: None,
+            notifications: true,
+        }
     }
 }
 
@@ -71,6 +74,10 @@ impl Settings {
             settings.notifications = node.boolean(&faults).unwrap_or(settings.notifications);
         }
         let found = faults.into_found();
-        if found.is_empty() { Ok(settings) } else { Err(ConfigErrors::in_text(path, text, found)) }
+        if found.is_empty() {
+            Ok(settings)
+        } else {
+            Err(ConfigErrors::in_text(path, text, found))
+        }
     }
 }

@@ -13,7 +13,11 @@ mod files;
 mod mutated;
 
 fn context() -> ParseContext {
-    ParseContext { folder: "/p/shop".into(), home: Some("/home/u".into()), personal: false }
+    ParseContext {
+        folder: "/p/shop".into(),
+        home: Some("/home/u".into()),
+        personal: false,
+    }
 }
 
 fn parse(text: &str) -> Result<ProjectFile, ConfigErrors> {
@@ -64,16 +68,26 @@ fn a_file_with_every_key_reads() {
     let project = parse(FULL).unwrap();
     assert_eq!(project.name.as_str(), "my-shop");
     assert_eq!(project.folder, Path::new("/p/shop"));
-    let [db, api, mail] = &project.services[..] else { unreachable!("three services in the order of the file") };
+    let [db, api, mail] = &project.services[..] else {
+        unreachable!("three services in the order of the file")
+    };
 
     assert_eq!(db.id.to_string(), "my-shop/db");
-    let tcp = |host, port| PortMapping { host, port, protocol: Protocol::Tcp };
+    let tcp = |host, port| PortMapping {
+        host,
+        port,
+        protocol: Protocol::Tcp,
+    };
     assert_eq!(
         db.ports,
         [
             tcp(Some(5432), 5432),
             tcp(Some(5433), 5433),
-            PortMapping { host: Some(53), port: 53, protocol: Protocol::Udp },
+            PortMapping {
+                host: Some(53),
+                port: 53,
+                protocol: Protocol::Udp
+            },
             tcp(None, 8025),
             tcp(None, 9000),
         ]
@@ -84,11 +98,22 @@ fn a_file_with_every_key_reads() {
     assert_eq!(db.env["POSTGRES_PASSWORD"], "geheim ü");
     assert_eq!(db.volumes[0].source, VolumeSource::Named { name: "data".into() });
     assert!(db.volumes[1].read_only);
-    assert_eq!(db.volumes[1].source, VolumeSource::Path { path: "/p/shop/conf".into() });
+    assert_eq!(
+        db.volumes[1].source,
+        VolumeSource::Path {
+            path: "/p/shop/conf".into()
+        }
+    );
     assert_eq!(db.stop_signal, Some(Signal::INT));
     assert_eq!(db.stop_grace, Duration::from_secs(90));
     assert_eq!(db.workdir.as_deref(), Some("/srv"));
-    assert_eq!(db.resources, Resources { memory_bytes: Some(512 << 20), cpu_millis: Some(1500) });
+    assert_eq!(
+        db.resources,
+        Resources {
+            memory_bytes: Some(512 << 20),
+            cpu_millis: Some(1500)
+        }
+    );
     assert_eq!(db.restart, RestartPolicy::OnFailure { max: Some(5) });
     assert_eq!(
         db.health_check,
@@ -108,9 +133,22 @@ fn a_file_with_every_key_reads() {
     let needs: Vec<_> = api.depends_on.iter().map(locald_core::ServiceName::as_str).collect();
     assert_eq!(needs, ["mail", "db"], "a reference implies the dependency");
     let words = ["serve", "--name", "a b", "--port", "80"].map(str::to_owned).to_vec();
-    assert_eq!(api.source, Source::Container { image: "shop/api".into(), command: Some(words) });
+    assert_eq!(
+        api.source,
+        Source::Container {
+            image: "shop/api".into(),
+            command: Some(words)
+        }
+    );
     let check = api.health_check.clone().unwrap();
-    assert_eq!(check.probe, ProbeSpec::Http { port: 80, path: "/healthz".into(), status: Some(204) });
+    assert_eq!(
+        check.probe,
+        ProbeSpec::Http {
+            port: 80,
+            path: "/healthz".into(),
+            status: Some(204)
+        }
+    );
     assert_eq!((check.interval, check.retries), (Duration::from_secs(2), 3));
     assert_eq!(api.restart, RestartPolicy::Always);
 
@@ -122,26 +160,57 @@ fn a_file_with_every_key_reads() {
 
 #[test]
 fn line_ends_do_not_matter() {
-    assert_eq!(parse(&FULL.replace('\n', "\r\n")).unwrap().services, parse(FULL).unwrap().services);
+    assert_eq!(
+        parse(&FULL.replace('\n', "\r\n")).unwrap().services,
+        parse(FULL).unwrap().services
+    );
 }
 
 #[test]
 fn a_project_is_named_after_its_folder() {
-    for (folder, name) in [("/p/My.App", "my.app"), ("/p/_x", "x"), ("/p/Café & Bar", "caf-bar"), ("/p/a  b", "a-b")] {
-        let context = ParseContext { folder: folder.into(), ..context() };
+    for (folder, name) in [
+        ("/p/My.App", "my.app"),
+        ("/p/_x", "x"),
+        ("/p/Café & Bar", "caf-bar"),
+        ("/p/a  b", "a-b"),
+    ] {
+        let context = ParseContext {
+            folder: folder.into(),
+            ..context()
+        };
         let project = parse_project(Path::new("locald.toml"), "", &context).unwrap();
         assert_eq!(project.name.as_str(), name);
         assert!(project.services.is_empty());
     }
-    let long = ParseContext { folder: format!("/p/--{}", "x".repeat(200)).into(), ..context() };
-    assert_eq!(parse_project(Path::new("locald.toml"), "", &long).unwrap().name.as_str(), "x".repeat(63));
-    let personal = ParseContext { personal: true, ..context() };
-    assert_eq!(parse_project(Path::new("locald.toml"), "", &personal).unwrap().name.as_str(), PERSONAL_PROJECT);
+    let long = ParseContext {
+        folder: format!("/p/--{}", "x".repeat(200)).into(),
+        ..context()
+    };
+    assert_eq!(
+        parse_project(Path::new("locald.toml"), "", &long)
+            .unwrap()
+            .name
+            .as_str(),
+        "x".repeat(63)
+    );
+    let personal = ParseContext {
+        personal: true,
+        ..context()
+    };
+    assert_eq!(
+        parse_project(Path::new("locald.toml"), "", &personal)
+            .unwrap()
+            .name
+            .as_str(),
+        PERSONAL_PROJECT
+    );
 }
 
 #[test]
 fn a_reference_to_oneself_is_no_dependency() {
-    let project = parse("[services.a]\nimage = \"a\"\nports = [80]\nenv = { SELF = \"${services.a.host}:${services.a.port}\" }").unwrap();
+    let project =
+        parse("[services.a]\nimage = \"a\"\nports = [80]\nenv = { SELF = \"${services.a.host}:${services.a.port}\" }")
+            .unwrap();
     assert_eq!(project.services[0].env["SELF"], "a:80");
     assert!(project.services[0].depends_on.is_empty());
 }
@@ -150,7 +219,10 @@ fn a_reference_to_oneself_is_no_dependency() {
 fn a_long_chain_of_services_is_no_circle_and_no_overflow() {
     let mut text = "[services.s0]\nimage = \"a\"\n".to_owned();
     for at in 1..3000 {
-        text.push_str(&format!("[services.s{at}]\nimage = \"a\"\ndepends_on = [\"s{}\"]\n", at - 1));
+        text.push_str(&format!(
+            "[services.s{at}]\nimage = \"a\"\ndepends_on = [\"s{}\"]\n",
+            at - 1
+        ));
     }
     assert_eq!(parse(&text).unwrap().services.len(), 3000);
 }

@@ -14,7 +14,10 @@ pub(crate) struct Faults<'t> {
 
 impl<'t> Faults<'t> {
     pub(crate) fn new(text: &'t str) -> Self {
-        Self { text, found: RefCell::default() }
+        Self {
+            text,
+            found: RefCell::default(),
+        }
     }
 
     pub(crate) fn push(&self, fault: Found) {
@@ -96,7 +99,11 @@ impl<'d> Node<'d> {
             Value::Array(list) => Kind::List(list),
             Value::InlineTable(table) => Kind::Table(table),
         };
-        Self { kind, span: value.span().unwrap_or(span), name }
+        Self {
+            kind,
+            span: value.span().unwrap_or(span),
+            name,
+        }
     }
 
     /// Notes that another kind of value was expected.
@@ -118,7 +125,11 @@ impl<'d> Node<'d> {
     pub(crate) fn text(&self, faults: &Faults<'_>) -> Option<&'d str> {
         match self.kind {
             Kind::Text(text) if text.contains('\0') => {
-                self.fault(faults, format!("`{}` has a NUL character", self.name), "remove `\\u0000`");
+                self.fault(
+                    faults,
+                    format!("`{}` has a NUL character", self.name),
+                    "remove `\\u0000`",
+                );
                 None
             }
             Kind::Text(text) => Some(text),
@@ -177,13 +188,20 @@ impl<'d> Node<'d> {
             self.expected(faults, &format!("a list of {what}"), help);
             return None;
         };
-        Some(list.iter().map(|value| Node::of_value(value, self.span.clone(), self.name.clone())).collect())
+        Some(
+            list.iter()
+                .map(|value| Node::of_value(value, self.span.clone(), self.name.clone()))
+                .collect(),
+        )
     }
 
     /// The strings of a list, each with its place.
     pub(crate) fn texts(&self, faults: &Faults<'_>) -> Option<Vec<(&'d str, Range<usize>)>> {
         let nodes = self.list(faults, "strings", None)?;
-        let read: Vec<_> = nodes.iter().map(|node| Some((node.text(faults)?, node.span.clone()))).collect();
+        let read: Vec<_> = nodes
+            .iter()
+            .map(|node| Some((node.text(faults)?, node.span.clone())))
+            .collect();
         read.into_iter().collect()
     }
 
@@ -201,14 +219,22 @@ impl<'d> Node<'d> {
                     return None;
                 }
             },
-            Kind::List(_) => self.texts(faults)?.into_iter().map(|(word, _)| word.to_owned()).collect(),
+            Kind::List(_) => self
+                .texts(faults)?
+                .into_iter()
+                .map(|(word, _)| word.to_owned())
+                .collect(),
             _ => {
                 self.expected(faults, "a string or a list of strings", None);
                 return None;
             }
         };
         if words.first().is_none_or(String::is_empty) {
-            self.fault(faults, format!("`{}` names no program", self.name), "write the program's name, or leave the key out");
+            self.fault(
+                faults,
+                format!("`{}` names no program", self.name),
+                "write the program's name, or leave the key out",
+            );
             return None;
         }
         Some(words)
@@ -224,7 +250,11 @@ impl<'d> Node<'d> {
             self.expected(faults, "a table", help);
             return None;
         };
-        Some(Section { table, span: self.span.clone(), name: self.name.clone() })
+        Some(Section {
+            table,
+            span: self.span.clone(),
+            name: self.name.clone(),
+        })
     }
 }
 
@@ -238,7 +268,11 @@ pub(crate) struct Section<'d> {
 
 impl<'d> Section<'d> {
     pub(crate) fn root(table: &'d dyn TableLike) -> Self {
-        Self { table, span: 0..0, name: String::new() }
+        Self {
+            table,
+            span: 0..0,
+            name: String::new(),
+        }
     }
 
     /// The value of a key.
@@ -248,16 +282,26 @@ impl<'d> Section<'d> {
 
     /// The place of a key.
     pub(crate) fn key_span(&self, key: &str) -> Range<usize> {
-        self.table.key(key).and_then(toml_edit::Key::span).unwrap_or_else(|| self.span.clone())
+        self.table
+            .key(key)
+            .and_then(toml_edit::Key::span)
+            .unwrap_or_else(|| self.span.clone())
     }
 
     /// Keys with the place of each and its value, in the order of the file.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&'d str, Range<usize>, Node<'d>)> + use<'d, '_> {
-        self.table.iter().filter(|(_, item)| !item.is_none()).map(|(key, item)| {
-            let span = self.key_span(key);
-            let name = if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) };
-            (key, span.clone(), Node::of_item(item, span, name))
-        })
+        self.table
+            .iter()
+            .filter(|(_, item)| !item.is_none())
+            .map(|(key, item)| {
+                let span = self.key_span(key);
+                let name = if self.name.is_empty() {
+                    key.to_owned()
+                } else {
+                    format!("{}.{key}", self.name)
+                };
+                (key, span.clone(), Node::of_item(item, span, name))
+            })
     }
 
     /// Notes each key that isn't allowed. `later` are keys of the format that this version doesn't have yet.
@@ -272,7 +316,11 @@ impl<'d> Section<'d> {
                     .label("needs a later version")
                     .help("describe the service as a container, with `image`")
             } else {
-                let place = if self.name.is_empty() { String::new() } else { format!(" in `{}`", self.name) };
+                let place = if self.name.is_empty() {
+                    String::new()
+                } else {
+                    format!(" in `{}`", self.name)
+                };
                 Found::new(span, format!("unknown key `{key}`{place}"))
                     .label("not a key that locald knows")
                     .help(suggest(key, allowed.iter().copied(), "use one of"))

@@ -770,7 +770,10 @@ fn on_a_terminal_it_is_drawn() {
 
 #[test]
 fn a_folder_whose_name_gives_no_name() {
-    let context = ParseContext { folder: "/p/日本".into(), ..context() };
+    let context = ParseContext {
+        folder: "/p/日本".into(),
+        ..context()
+    };
     let errors = parse_project(Path::new("/p/日本/locald.toml"), "", &context).unwrap_err();
     insta::assert_snapshot!(errors.render(false, 100), @r#"
     x no project name can be made from the folder's name, `日本`

@@ -14,13 +14,27 @@ fn what_cannot_be_read_is_told_apart() {
     let path = temp.path().join(PROJECT_FILE);
     assert_eq!(message(&path), "locald.toml: the file doesn't exist");
     fs::create_dir(&path).unwrap();
-    assert_eq!(message(&path), "locald.toml: this is a folder, not a file; move the folder away");
+    assert_eq!(
+        message(&path),
+        "locald.toml: this is a folder, not a file; move the folder away"
+    );
     fs::remove_dir(&path).unwrap();
     fs::write(&path, "#".repeat(1024 * 1024 + 1)).unwrap();
-    assert_eq!(message(&path), "locald.toml: the file is larger than 1 MiB; check that it is the file you meant");
+    assert_eq!(
+        message(&path),
+        "locald.toml: the file is larger than 1 MiB; check that it is the file you meant"
+    );
     fs::write(&path, b"[project]\nname = \"caf\xe9\"\n").unwrap();
-    assert_eq!(message(&path), "locald.toml:2:12: the file isn't UTF-8 text: byte 21 is 0xe9; save the file as UTF-8");
-    assert!(load_project(&path).unwrap_err().render(false, 80).contains("name = \"caf"));
+    assert_eq!(
+        message(&path),
+        "locald.toml:2:12: the file isn't UTF-8 text: byte 21 is 0xe9; save the file as UTF-8"
+    );
+    assert!(
+        load_project(&path)
+            .unwrap_err()
+            .render(false, 80)
+            .contains("name = \"caf")
+    );
     #[cfg(unix)]
     {
         fs::remove_file(&path).unwrap();
@@ -54,15 +68,26 @@ fn the_nearest_file_upward_is_found() {
 fn a_folder_with_odd_characters_works() {
     use std::os::unix::ffi::OsStrExt;
     let temp = tempfile::tempdir().unwrap();
-    let folder = temp.path().join(std::ffi::OsStr::from_bytes(b"dir \xff \xc3\xbc \"q\""));
+    let folder = temp
+        .path()
+        .join(std::ffi::OsStr::from_bytes(b"dir \xff \xc3\xbc \"q\""));
     fs::create_dir(&folder).unwrap();
-    fs::write(folder.join(PROJECT_FILE), "[services.a]\nimage = \"a\"\nvolumes = [\"v:/v\"]").unwrap();
+    fs::write(
+        folder.join(PROJECT_FILE),
+        "[services.a]\nimage = \"a\"\nvolumes = [\"v:/v\"]",
+    )
+    .unwrap();
     let path = find_project(&folder).unwrap();
     let project = load_project(&path).unwrap();
     assert_eq!(project.name.as_str(), "dir-q");
     assert_eq!(project.path, path);
     fs::write(&path, "x").unwrap();
-    assert!(load_project(&path).unwrap_err().render(true, 80).contains("locald.toml:1:"));
+    assert!(
+        load_project(&path)
+            .unwrap_err()
+            .render(true, 80)
+            .contains("locald.toml:1:")
+    );
 }
 
 #[test]
@@ -71,5 +96,10 @@ fn without_settings_all_is_at_its_default() {
     let path = temp.path().join(Settings::FILE);
     assert_eq!(Settings::load(&path).unwrap(), Settings::default());
     fs::create_dir(&path).unwrap();
-    assert!(Settings::load(&path).unwrap_err().summary().starts_with("settings.toml: this is a folder"));
+    assert!(
+        Settings::load(&path)
+            .unwrap_err()
+            .summary()
+            .starts_with("settings.toml: this is a folder")
+    );
 }

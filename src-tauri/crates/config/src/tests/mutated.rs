@@ -26,7 +26,21 @@ fn cut_off_anywhere() {
 #[test]
 fn one_character_wrong_anywhere() {
     for (at, old) in FULL.char_indices() {
-        for new in ["", "\"", "[", "]", "}", "=", "\n", "ü", "\0", "\u{1b}", "0", "${services.", "\r"] {
+        for new in [
+            "",
+            "\"",
+            "[",
+            "]",
+            "}",
+            "=",
+            "\n",
+            "ü",
+            "\0",
+            "\u{1b}",
+            "0",
+            "${services.",
+            "\r",
+        ] {
             answers(&format!("{}{new}{}", &FULL[..at], &FULL[at + old.len_utf8()..]));
         }
     }
@@ -34,7 +48,23 @@ fn one_character_wrong_anywhere() {
 
 #[test]
 fn every_value_replaced_by_one_of_another_type() {
-    for value in ["1", "-1", "1.5", "inf", "true", "\"\"", "\"x\"", "[]", "[[]]", "[1]", "{}", "{a={}}", "1979-05-27", "99999999999999999999", "\"\\u0000\""] {
+    for value in [
+        "1",
+        "-1",
+        "1.5",
+        "inf",
+        "true",
+        "\"\"",
+        "\"x\"",
+        "[]",
+        "[[]]",
+        "[1]",
+        "{}",
+        "{a={}}",
+        "1979-05-27",
+        "99999999999999999999",
+        "\"\\u0000\"",
+    ] {
         let lines: Vec<_> = FULL.lines().collect();
         for (at, line) in lines.iter().enumerate() {
             if let Some((key, _)) = line.split_once(" = ") {
@@ -52,7 +82,19 @@ fn deep_nesting_and_odd_shapes() {
     answers(&format!("a={}", "[".repeat(100_000)));
     answers(&format!("a={}", "{a=".repeat(10_000)));
     answers(&format!("{}=1", "a.".repeat(10_000)));
-    for text in ["[[services]]", "services = 1", "[services]\na = 1", "[[services.a]]", "[services.a.b.c]", "services.a.image = \"a\"", "[services.\"\"]", "project = []", "\u{feff}", "\n\n\n", "[services.\"\\u001b[31m\"]\nimage=\"a\""] {
+    for text in [
+        "[[services]]",
+        "services = 1",
+        "[services]\na = 1",
+        "[[services.a]]",
+        "[services.a.b.c]",
+        "services.a.image = \"a\"",
+        "[services.\"\"]",
+        "project = []",
+        "\u{feff}",
+        "\n\n\n",
+        "[services.\"\\u001b[31m\"]\nimage=\"a\"",
+    ] {
         answers(text);
     }
 }

@@ -17,8 +17,12 @@ const TERMINAL_STRING = /(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:
 const STYLE = /^\x1b\[[\d;:]*m$/;
 /** Cursor movement, erasing, character sets and other complete sequences. */
 const SEQUENCE = /\x1b(?:\[[0-?]*[ -/]*[@-~]|[()*+\-./][ -~]|[ #%][ -~]|[=>78cDEHMNOZ])/g;
-/** What no terminal shows as itself. Escapes that are part of nothing complete stay and become visible here. */
-const CONTROL = /[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]/g;
+/**
+ * What no terminal shows as itself, and what turns the direction of the text after it. Escapes that are part of
+ * nothing complete stay until here and become visible.
+ */
+const CONTROL = /[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g;
+const ANY_CONTROL = new RegExp(CONTROL.source);
 const LONE_ESCAPE = /\x1b(?!\[[\d;]*m)/g;
 
 const PICTURES_START = 0x2400;
@@ -48,7 +52,7 @@ function withStyles(text: string): string {
 /** The line as a person reads it. */
 export function plainText(text: string): string {
   // The common case by far; it spares five passes over the line.
-  if (!/[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]/.test(text)) return text;
+  if (!ANY_CONTROL.test(text)) return text;
   return withStyles(text).replace(/\x1b\[[\d;]*m/g, "");
 }
 /* eslint-enable no-control-regex */

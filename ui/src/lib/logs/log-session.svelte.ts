@@ -36,7 +36,7 @@ export class LogSession {
   constructor(
     backend: Backend,
     readonly service: string,
-    readonly schedule: (flush: () => void) => void = requestAnimationFrame,
+    readonly schedule: (flush: () => void) => void = (flush) => requestAnimationFrame(flush),
   ) {
     backend
       .openLogs(service, (batch) => this.#receive(batch))

@@ -33,7 +33,7 @@ export function stateIcon(view: Pick<ServiceRow, "state" | "tone">): Icon {
   return ICONS[view.state];
 }
 
-export function healthText(view: Pick<ServiceRow, "health" | "health_text">): string | null {
+export function healthText(view: Pick<ServiceRow, "health">): string | null {
   switch (view.health) {
     case "none":
       return null;
@@ -42,6 +42,6 @@ export function healthText(view: Pick<ServiceRow, "health" | "health_text">): st
     case "healthy":
       return "healthy";
     case "unhealthy":
-      return view.health_text === null ? "unhealthy" : `unhealthy: ${view.health_text}`;
+      return "unhealthy";
   }
 }

@@ -3,21 +3,11 @@ import userEvent from "@testing-library/user-event";
 import axe from "axe-core";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import App from "./App.svelte";
-import type { Backend, ShowService } from "./lib/backend/backend";
 import { MockHost } from "./lib/backend/mock";
 import { mockView, running, service, type MockKind } from "./lib/backend/mock-data";
 
-class TestHost extends MockHost {
-  show: (request: ShowService) => void = () => undefined;
-
-  override onShowService(...[show]: Parameters<Backend["onShowService"]>) {
-    this.show = show;
-    return Promise.resolve(() => undefined);
-  }
-}
-
 async function open(kind: MockKind = "normal") {
-  const host = new TestHost(mockView(kind), 0);
+  const host = new MockHost(mockView(kind), 0);
   const user = userEvent.setup();
   render(App, { backend: host });
   const first = host.view.services[0]?.id;
@@ -120,6 +110,15 @@ describe("the switch", () => {
     expect(toggle("shop/mail").getAttribute("aria-checked")).toBe("true");
   });
 
+  it("calls off what is on its way up", async () => {
+    const { host, user } = await open();
+    const waiting = { state: "waiting", on: false, turns_on: false } as const;
+    host.change([service("shop/mail", waiting)]);
+    await waitFor(() => expect(toggle("shop/mail").getAttribute("aria-busy")).toBe("true"));
+    await user.click(toggle("shop/mail"));
+    expect(host.calls.at(-1)).toBe("stop shop/mail");
+  });
+
   it("says why a command failed until that is dismissed", async () => {
     const { user } = await open("offline");
     await user.click(toggle("shop/mail"));
@@ -188,7 +187,7 @@ describe("the window", () => {
   });
 
   it("says why it can't connect", async () => {
-    const host = new TestHost(mockView("normal"), 0);
+    const host = new MockHost(mockView("normal"), 0);
     host.subscribe = () => Promise.reject(new Error("the host is gone"));
     render(App, { backend: host });
     expect(await screen.findByText(/can't be shown: the host is gone/)).toBeTruthy();

@@ -1,35 +1,8 @@
 import type { DashboardChange } from "../bindings/DashboardChange";
 import type { DashboardView } from "../bindings/DashboardView";
-
-/** One line of a service's output. */
-export type LogLineView = {
-  at: string | null;
-  stream: "stdout" | "stderr";
-  text: string;
-  cut_bytes: number;
-};
-
-/** What arrived since the last batch. */
-export type LogBatch = {
-  lines: LogLineView[];
-  /** Lines the host left out because the window was too slow. */
-  dropped: number;
-  /** Why the stream is over, once it is. */
-  ended: string | null;
-  /** Did the service start again before these lines? */
-  restarted: boolean;
-};
-
-/** What a service uses at the moment. */
-export type ServiceStats = {
-  service: string;
-  cpu_percent: number | null;
-  memory_bytes: number | null;
-  memory_limit_bytes: number | null;
-};
-
-/** Asks the window to show a service. */
-export type ShowService = { service: string; logs: boolean };
+import type { LogBatch } from "../bindings/LogBatch";
+import type { ShowService } from "../bindings/ShowService";
+import type { StatsView } from "../bindings/StatsView";
 
 /** What a failed command rejects with. */
 export type CommandProblem = { code: string; message: string; hint: string | null };
@@ -46,7 +19,7 @@ export interface Backend {
   setServices(ids: string[], on: boolean): Promise<void>;
   restartServices(ids: string[]): Promise<void>;
   openLogs(service: string, onBatch: (batch: LogBatch) => void): Promise<Close>;
-  openStats(onStats: (stats: ServiceStats) => void): Promise<Close>;
+  openStats(onStats: (stats: StatsView) => void): Promise<Close>;
   openUrl(url: string): Promise<void>;
   copyText(text: string): Promise<void>;
   addProject(folder: string): Promise<void>;

@@ -1,4 +1,5 @@
-import type { LogBatch, LogLineView } from "./backend";
+import type { LogBatch } from "../bindings/LogBatch";
+import type { LogLineView } from "../bindings/LogLineView";
 
 const ESC = "\u001b";
 

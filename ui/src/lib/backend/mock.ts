@@ -1,7 +1,9 @@
 import type { DashboardChange } from "../bindings/DashboardChange";
 import type { DashboardView } from "../bindings/DashboardView";
 import type { ServiceRow } from "../bindings/ServiceRow";
-import type { Backend, ServiceStats } from "./backend";
+import type { ShowService } from "../bindings/ShowService";
+import type { StatsView } from "../bindings/StatsView";
+import type { Backend, Close } from "./backend";
 import { mockView, type MockKind } from "./mock-data";
 import { streamLogs } from "./mock-logs";
 
@@ -18,6 +20,8 @@ export class MockHost implements Backend {
   view: DashboardView;
   /** Commands as they came, for tests. */
   readonly calls: string[] = [];
+  /** Asks the window for a service, as the tray does. */
+  show: (request: ShowService) => void = () => undefined;
   readonly #delay: number;
   #listener: ((change: DashboardChange) => void) | undefined;
 
@@ -52,7 +56,7 @@ export class MockHost implements Backend {
     return Promise.resolve(streamLogs(onBatch, service.endsWith("cache")));
   }
 
-  openStats(onStats: (stats: ServiceStats) => void) {
+  openStats(onStats: (stats: StatsView) => void) {
     const tell = () => {
       for (const { id, on } of this.view.services.filter((row) => row.state === "running")) {
         if (on) onStats(sampleStats(id));
@@ -83,7 +87,8 @@ export class MockHost implements Backend {
     };
   }
 
-  onShowService() {
+  onShowService(show: (request: ShowService) => void): Promise<Close> {
+    this.show = show;
     return Promise.resolve(() => undefined);
   }
 
@@ -102,7 +107,8 @@ export class MockHost implements Backend {
       state: on ? "starting" : "stopping",
       state_text: on ? "starting" : "stopping",
       tone: "busy",
-      on,
+      on: !on,
+      turns_on: !on,
       health: "none",
       health_text: null,
       error: null,
@@ -113,6 +119,8 @@ export class MockHost implements Backend {
       state: on ? "running" : "stopped",
       state_text: on ? "running" : "stopped",
       tone: on ? "good" : "neutral",
+      on,
+      turns_on: !on,
       outdated: false,
       restarts: 0,
     });
@@ -124,7 +132,7 @@ export class MockHost implements Backend {
   }
 }
 
-function sampleStats(service: string): ServiceStats {
+function sampleStats(service: string): StatsView {
   const weight = service.length % 7;
   return {
     service,

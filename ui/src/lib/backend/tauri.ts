@@ -2,14 +2,10 @@ import { Channel, invoke } from "@tauri-apps/api/core";
 import { listen } from "@tauri-apps/api/event";
 import type { DashboardChange } from "../bindings/DashboardChange";
 import type { DashboardView } from "../bindings/DashboardView";
-import {
-  isWebLink,
-  type Backend,
-  type Close,
-  type LogBatch,
-  type ServiceStats,
-  type ShowService,
-} from "./backend";
+import type { LogBatch } from "../bindings/LogBatch";
+import type { ShowService } from "../bindings/ShowService";
+import type { StatsView } from "../bindings/StatsView";
+import { isWebLink, type Backend, type Close } from "./backend";
 
 async function openStream<T>(
   name: "logs" | "stats",
@@ -41,7 +37,7 @@ export const tauriBackend: Backend = {
   setServices: (ids, on) => invoke("set_services", { ids, on }),
   restartServices: (ids) => invoke("restart_services", { ids }),
   openLogs: (service, onBatch) => openStream<LogBatch>("logs", { service, tail: 1000 }, onBatch),
-  openStats: (onStats) => openStream<ServiceStats>("stats", {}, onStats),
+  openStats: (onStats) => openStream<StatsView>("stats", {}, onStats),
   async openUrl(url) {
     if (!isWebLink(url)) throw new Error(`Only web links can be opened, and this is none: ${url}`);
     await invoke("open_url", { url });

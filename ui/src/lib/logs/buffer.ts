@@ -1,4 +1,4 @@
-import type { LogBatch } from "../backend/backend";
+import type { LogBatch } from "../bindings/LogBatch";
 import { plainText } from "./ansi";
 
 /** One line of the panel: output, or a remark between two. */

@@ -1,4 +1,5 @@
-import type { Backend, Close, LogBatch } from "../backend/backend";
+import type { Backend, Close } from "../backend/backend";
+import type { LogBatch } from "../bindings/LogBatch";
 import { asProblem } from "../store/problems.svelte";
 import { plainText } from "./ansi";
 import { LogBuffer, searchText, type LogEntry } from "./buffer";

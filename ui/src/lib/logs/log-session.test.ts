@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Backend, LogBatch } from "../backend/backend";
+import type { Backend } from "../backend/backend";
+import type { LogBatch } from "../bindings/LogBatch";
 import { MockHost } from "../backend/mock";
 import { mockView } from "../backend/mock-data";
 import { CHARACTER_LIMIT, LINE_LIMIT, LogBuffer } from "./buffer";

@@ -3,13 +3,13 @@ import type { DashboardView } from "../bindings/DashboardView";
 import type { EngineRow } from "../bindings/EngineRow";
 import type { ProjectRow } from "../bindings/ProjectRow";
 import type { ServiceRow } from "../bindings/ServiceRow";
-import type { ServiceStats } from "../backend/backend";
+import type { StatsView } from "../bindings/StatsView";
 
 /** One service. Each has its own signals, so that a changed service renders one row. */
 export class ServiceEntry {
   readonly id: string;
   view: ServiceRow = $state.raw() as ServiceRow;
-  stats: ServiceStats | null = $state.raw(null);
+  stats: StatsView | null = $state.raw(null);
   /** Commands for this service that the host has not answered yet. */
   pending = $state(0);
 

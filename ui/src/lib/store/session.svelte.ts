@@ -59,7 +59,7 @@ export class Session {
   toggle(id: string): void {
     const entry = this.dashboard.entry(id);
     // A second click while the host has not taken the first would undo what isn't visible yet.
-    if (entry && entry.pending === 0) void this.switchAll([id], !entry.view.on);
+    if (entry && entry.pending === 0) void this.switchAll([id], entry.view.turns_on);
   }
 
   async switchAll(ids: readonly string[], on: boolean): Promise<void> {

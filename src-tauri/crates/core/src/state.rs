@@ -118,6 +118,8 @@ pub struct Service {
     pub pending_exit: Option<ExitFacts>,
     /// A start that waits for the engine to be known.
     pub start_pending: bool,
+    /// A stop that waits for the engine to be known.
+    pub stop_pending: bool,
     /// The number of the last look at the instance.
     pub inspect_round: u64,
     /// The start time of the run whose exit is accounted for; an exit is told once.
@@ -145,6 +147,7 @@ impl Service {
             intent: None,
             pending_exit: None,
             start_pending: false,
+            stop_pending: false,
             inspect_round: 0,
             accounted: None,
         }

@@ -1,1 +1,21 @@
-//! The host: run loop, effects, probes, store and the control socket.
+//! The host: the one process per user that runs the supervisor. It feeds facts and commands through
+//! `locald-core`'s transition, carries out the effects, and publishes snapshots.
+
+pub mod control;
+mod effects;
+mod host;
+mod link;
+mod lock;
+mod logs;
+mod probe;
+mod projects;
+mod store;
+mod supervisor;
+
+pub use host::{Host, HostError, HostHandle, HostOptions, RequestError, ShellRequest};
+pub use lock::{HostLock, LockError};
+pub use logs::LogItem;
+pub use supervisor::{Clock, Step, Supervisor, SupervisorHandle};
+
+pub use locald_config as config;
+pub use locald_engine as engine;

@@ -1,0 +1,234 @@
+//! Carries out effects as tasks. Their results come back only as events.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::StreamExt as _;
+use locald_core::{
+    Effect, EngineId, Event, InstanceId, Problem, ProblemCode, ServiceId,
+    event::{ProbeTarget, Ticket},
+    instance::{ObservedInstance, RunState},
+};
+use locald_engine::{InstanceSpec, LogOptions, SharedEngine, StopRequest};
+use tokio::{sync::mpsc, task::AbortHandle};
+
+use crate::{link::Restart, probe, supervisor::SupervisorHandle};
+
+/// How long the last line of a log may take; a notification doesn't wait longer.
+const LAST_LINE_TIMEOUT: Duration = Duration::from_millis(1500);
+/// The last lines looked at for one that says something.
+const LAST_LINES: u32 = 5;
+
+pub(crate) struct Effects {
+    engines: BTreeMap<EngineId, (SharedEngine, Restart)>,
+    supervisor: SupervisorHandle,
+    operations: HashMap<Ticket, AbortHandle>,
+    probes: HashMap<ServiceId, AbortHandle>,
+}
+
+impl Effects {
+    pub(crate) fn new(engines: BTreeMap<EngineId, (SharedEngine, Restart)>, supervisor: SupervisorHandle) -> Self {
+        Self { engines, supervisor, operations: HashMap::new(), probes: HashMap::new() }
+    }
+
+    pub(crate) fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Prepare { ticket, engine, spec } => {
+                self.operate(ticket, &engine, |engine, supervisor, ticket| async move {
+                    let spec = InstanceSpec { service: spec };
+                    let result = match engine {
+                        Ok(engine) => prepare(&engine, &spec, &supervisor, &ticket).await,
+                        Err(problem) => Err(problem),
+                    };
+                    Event::PrepareFinished { ticket, result }
+                });
+            }
+            Effect::Start { ticket, engine, spec, existing } => {
+                self.operate(ticket, &engine, |engine, _, ticket| async move {
+                    let spec = InstanceSpec { service: spec };
+                    let result = match engine {
+                        Ok(engine) => engine
+                            .start(&spec, existing)
+                            .await
+                            .map(|started| started.id)
+                            .map_err(|error| error.problem()),
+                        Err(problem) => Err(problem),
+                    };
+                    Event::StartFinished { ticket, result }
+                });
+            }
+            Effect::Stop { ticket, engine, instance, signal, grace } => {
+                self.operate(ticket, &engine, |engine, _, ticket| async move {
+                    let result = match engine {
+                        Ok(engine) => engine
+                            .stop(&instance, StopRequest { signal, grace })
+                            .await
+                            .map_err(|error| error.problem()),
+                        Err(problem) => Err(problem),
+                    };
+                    Event::StopFinished { ticket, result }
+                });
+            }
+            Effect::Cancel { ticket } => {
+                if let Some(operation) = self.operations.remove(&ticket) {
+                    operation.abort();
+                }
+            }
+            Effect::Inspect { service, round, engine, instance, last_line } => {
+                self.inspect(service, round, &engine, instance, last_line);
+            }
+            Effect::List { engine } => self.list(engine),
+            Effect::Probe { service, round, target, timeout, after } => {
+                self.probe(service, round, target, timeout, after);
+            }
+            Effect::BackOff { service, round, after } => {
+                let supervisor = self.supervisor.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(after).await;
+                    supervisor.send(Event::BackOffElapsed { service, round });
+                });
+            }
+        }
+    }
+
+    fn engine(&self, id: &EngineId) -> Result<SharedEngine, Problem> {
+        match self.engines.get(id) {
+            Some((engine, _)) => Ok(Arc::clone(engine)),
+            None => Err(Problem::new(ProblemCode::NoEngine, format!("there is no engine {id}"))),
+        }
+    }
+
+    fn operate<F>(
+        &mut self,
+        ticket: Ticket,
+        engine: &EngineId,
+        work: impl FnOnce(Result<SharedEngine, Problem>, SupervisorHandle, Ticket) -> F,
+    ) where
+        F: Future<Output = Event> + Send + 'static,
+    {
+        self.operations.retain(|_, operation| !operation.is_finished());
+        let supervisor = self.supervisor.clone();
+        let work = work(self.engine(engine), supervisor.clone(), ticket.clone());
+        let task = tokio::spawn(async move { supervisor.send(work.await) });
+        self.operations.insert(ticket, task.abort_handle());
+    }
+
+    fn inspect(&self, service: ServiceId, round: u64, engine: &EngineId, instance: InstanceId, last_line: bool) {
+        let engine = self.engine(engine);
+        let supervisor = self.supervisor.clone();
+        tokio::spawn(async move {
+            let seen = match engine {
+                Ok(engine) => look(&engine, &instance, last_line).await,
+                Err(problem) => Err(problem),
+            };
+            supervisor.send(match seen {
+                Ok((observed, last_line)) => Event::InstanceInspected { service, round, observed, last_line },
+                Err(problem) => {
+                    tracing::warn!(%service, "{}", problem.detail);
+                    Event::InspectFailed { service, round }
+                }
+            });
+        });
+    }
+
+    fn list(&self, engine: EngineId) {
+        let Some((shared, restart)) = self.engines.get(&engine) else { return };
+        let (shared, restart, supervisor) = (Arc::clone(shared), restart.clone(), self.supervisor.clone());
+        tokio::spawn(async move {
+            match shared.list().await {
+                Ok(instances) => supervisor.send(Event::InstancesListed { engine, instances }),
+                Err(error) => {
+                    tracing::warn!(%engine, %error, "list");
+                    restart.request();
+                }
+            }
+        });
+    }
+
+    fn probe(&mut self, service: ServiceId, round: u64, target: ProbeTarget, timeout: Duration, after: Duration) {
+        self.probes.retain(|_, probe| !probe.is_finished());
+        let engine = match &target {
+            ProbeTarget::Command { engine, .. } => Some(self.engine(engine)),
+            ProbeTarget::Tcp { .. } | ProbeTarget::Http { .. } => None,
+        };
+        let supervisor = self.supervisor.clone();
+        let id = service.clone();
+        let task = tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            let outcome = match engine.transpose() {
+                Ok(engine) => probe::ask(engine.as_ref(), &target, timeout).await,
+                Err(problem) => Err(problem.detail),
+            };
+            supervisor.send(Event::Probed { service, round, outcome });
+        });
+        // One series at a time: a newer one takes the older one's place.
+        if let Some(older) = self.probes.insert(id, task.abort_handle()) {
+            older.abort();
+        }
+    }
+}
+
+async fn prepare(
+    engine: &SharedEngine,
+    spec: &InstanceSpec,
+    supervisor: &SupervisorHandle,
+    ticket: &Ticket,
+) -> Result<(), Problem> {
+    let (sink, mut progress) = mpsc::channel(1);
+    let mut told = None;
+    let work = engine.prepare(spec, sink);
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut work => return result.map_err(|error| error.problem()),
+            Some(step) = progress.recv() => {
+                let Some(total) = step.total_bytes.filter(|total| *total > 0) else { continue };
+                let percent = u8::try_from(step.done_bytes.saturating_mul(100) / total).unwrap_or(100).min(100);
+                if told != Some(percent) {
+                    told = Some(percent);
+                    supervisor.send(Event::PrepareProgressed { ticket: ticket.clone(), percent });
+                }
+            }
+        }
+    }
+}
+
+/// Looks at an instance and, where its process ended, at the last line it wrote; both at once when the end is likely.
+async fn look(
+    engine: &SharedEngine,
+    instance: &InstanceId,
+    likely_ended: bool,
+) -> Result<(Option<ObservedInstance>, Option<String>), Problem> {
+    let ended = |observed: &Option<ObservedInstance>| {
+        observed.as_ref().is_some_and(|observed| matches!(observed.run, RunState::Exited(_)))
+    };
+    if likely_ended {
+        let (observed, line) = tokio::join!(engine.inspect(instance), last_line(engine, instance));
+        let observed = observed.map_err(|error| error.problem())?;
+        let line = line.filter(|_| ended(&observed) || observed.is_none());
+        return Ok((observed, line));
+    }
+    let observed = engine.inspect(instance).await.map_err(|error| error.problem())?;
+    let line = if ended(&observed) { last_line(engine, instance).await } else { None };
+    Ok((observed, line))
+}
+
+async fn last_line(engine: &SharedEngine, instance: &InstanceId) -> Option<String> {
+    let read = async {
+        let options = LogOptions { tail: Some(LAST_LINES), follow: false, since: None };
+        let mut lines = engine.logs(instance, options).await.ok()?;
+        let mut last = None;
+        while let Some(Ok(line)) = lines.next().await {
+            let text = String::from_utf8_lossy(&line.bytes);
+            if !text.trim().is_empty() {
+                last = Some(text.into_owned());
+            }
+        }
+        last
+    };
+    tokio::time::timeout(LAST_LINE_TIMEOUT, read).await.ok().flatten()
+}

@@ -1,0 +1,276 @@
+//! The host as a whole: lock, store, supervisor, projects, control socket.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use locald_config::{ConfigErrors, Folders, Settings};
+use locald_core::{Command, Event, Problem, ProjectName, ServiceId, Snapshot};
+use locald_engine::{EngineError, SharedEngine, StatsSample};
+use locald_engine_docker::{DockerEngine, discover};
+use futures_util::stream::BoxStream;
+use tokio::sync::{broadcast, mpsc, watch};
+
+use crate::{
+    control::server,
+    lock::{HostLock, LockError},
+    logs::{self, LogItem},
+    projects::Projects,
+    store::Store,
+    supervisor::{Step, Supervisor, SupervisorHandle},
+};
+
+/// What a host is started with.
+#[derive(Debug)]
+pub struct HostOptions {
+    /// Where locald keeps what.
+    pub folders: Folders,
+    /// The lock, had beforehand, since what to do without it differs.
+    pub lock: HostLock,
+    /// Where requests for the desktop go; `None` without a display.
+    pub shell: Option<mpsc::UnboundedSender<ShellRequest>>,
+}
+
+/// What a client asks of the desktop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShellRequest {
+    /// Show the dashboard, with this service's log when one is named.
+    Show {
+        /// The service.
+        service: Option<ServiceId>,
+    },
+}
+
+/// Why a host can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// Another one runs, or the lock can't be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The control socket can't be made.
+    #[error("the control socket {path} can't be made: {source}")]
+    Socket {
+        /// Its path.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The engine's address is of a kind that isn't understood.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Why a request was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// The project file has faults.
+    #[error("{}", .0.summary())]
+    Config(Box<ConfigErrors>),
+    /// Two folders want one project name.
+    #[error("the project name {name} of {} is in use by {}", folder.display(), other.display())]
+    NameInUse {
+        /// The name.
+        name: ProjectName,
+        /// The folder that asks for it.
+        folder: PathBuf,
+        /// The folder that has it.
+        other: PathBuf,
+    },
+    /// No such service.
+    #[error("there is no service {0}")]
+    NoSuchService(ServiceId),
+    /// The host has no window.
+    #[error("this host has no display")]
+    NoShell,
+}
+
+/// A running host. Dropping it ends it; services stay as they are.
+#[derive(Debug)]
+pub struct Host {
+    handle: HostHandle,
+    quit: watch::Receiver<bool>,
+    socket: PathBuf,
+    _supervisor: Supervisor,
+    _lock: HostLock,
+}
+
+/// What surfaces hold of the host.
+#[derive(Clone)]
+pub struct HostHandle {
+    supervisor: SupervisorHandle,
+    projects: Projects,
+    engines: Arc<Vec<SharedEngine>>,
+    shell: Option<mpsc::UnboundedSender<ShellRequest>>,
+    quit: watch::Sender<bool>,
+}
+
+impl std::fmt::Debug for HostHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostHandle").finish_non_exhaustive()
+    }
+}
+
+impl Host {
+    /// Starts everything. Returns at once; engines connect by themselves.
+    ///
+    /// # Errors
+    /// When the control socket can't be made or the engine's address isn't understood.
+    pub async fn start(options: HostOptions) -> Result<Self, HostError> {
+        let HostOptions { folders, lock, shell } = options;
+        let mut notices = Vec::new();
+        let settings = Settings::load(&folders.config.join(Settings::FILE)).unwrap_or_else(|errors| {
+            notices.push(format!("The settings are not in use, for an error in them: {}", errors.summary()));
+            Settings::default()
+        });
+        let identity = discover(
+            settings.docker_host.as_deref(),
+            &|name| std::env::var(name).ok(),
+            std::env::home_dir().as_deref(),
+        );
+        let engines: Vec<SharedEngine> = vec![Arc::new(DockerEngine::new(identity)?)];
+        let store = Store::new(&folders);
+        let (wishes, wish_changes) = watch::channel(store.desired());
+        let desired = wishes.borrow().clone();
+        let supervisor = Supervisor::start(engines.clone(), Arc::new(Timestamp::now), desired, wishes);
+        tokio::spawn(store.clone().keep_desired(wish_changes));
+        if !notices.is_empty() {
+            supervisor.handle().send(Event::NoticesChanged(notices));
+        }
+        let projects = Projects::start(folders.clone(), store, supervisor.handle()).await;
+        let (quit, quits) = watch::channel(false);
+        let handle = HostHandle { supervisor: supervisor.handle(), projects, engines: Arc::new(engines), shell, quit };
+        let socket = server::serve(&folders.runtime, handle.clone())
+            .await
+            .map_err(|(path, source)| HostError::Socket { path: path.display().to_string(), source })?;
+        Ok(Self { handle, quit: quits, socket, _supervisor: supervisor, _lock: lock })
+    }
+
+    /// What surfaces hold of it.
+    #[must_use]
+    pub fn handle(&self) -> HostHandle {
+        self.handle.clone()
+    }
+
+    /// Waits until a client asked the host to end (a desktop app that takes over).
+    pub async fn asked_to_quit(&self) {
+        let mut quit = self.quit.clone();
+        // The sender lives in `self`.
+        let _ = quit.wait_for(|quit| *quit).await;
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // Before the lock is released, so that nobody finds the socket of a host that is gone.
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}
+
+impl HostHandle {
+    /// Runs a command; gives the `seq` from which on snapshots reflect it.
+    ///
+    /// # Errors
+    /// When one of its services isn't known; nothing is done then.
+    pub async fn command(&self, command: Command) -> Result<u64, RequestError> {
+        let snapshot = self.snapshot();
+        let (Command::Start(ids) | Command::Up(ids) | Command::Stop(ids) | Command::Restart(ids)) = &command;
+        if let Some(id) = ids.iter().find(|id| snapshot.service(id).is_none()) {
+            return Err(RequestError::NoSuchService(id.clone()));
+        }
+        Ok(self.supervisor.command(command).await)
+    }
+
+    /// Sends a command without waiting; services that aren't known by then are passed over.
+    pub fn send(&self, command: Command) {
+        self.supervisor.send(Event::Commanded(command));
+    }
+
+    /// Loads the project in a folder, or reads it again.
+    ///
+    /// # Errors
+    /// When its file has faults or its name is taken.
+    pub async fn load_project(&self, folder: &Path) -> Result<ProjectName, RequestError> {
+        self.projects.load(folder).await
+    }
+
+    /// Says what this machine lacks for locald to be whole.
+    pub fn set_notices(&self, notices: Vec<String>) {
+        self.supervisor.send(Event::NoticesChanged(notices));
+    }
+
+    /// The newest picture.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.supervisor.snapshot()
+    }
+
+    /// The newest picture, and a signal when there is a newer one.
+    #[must_use]
+    pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.supervisor.snapshots()
+    }
+
+    /// Every change of the picture from now on.
+    #[must_use]
+    pub fn steps(&self) -> broadcast::Receiver<Step> {
+        self.supervisor.steps()
+    }
+
+    /// A service's log; reading ends when the receiver is dropped.
+    ///
+    /// # Errors
+    /// When the service isn't known.
+    pub fn logs(
+        &self,
+        service: &ServiceId,
+        tail: Option<u32>,
+        follow: bool,
+    ) -> Result<mpsc::Receiver<LogItem>, RequestError> {
+        if self.snapshot().service(service).is_none() {
+            return Err(RequestError::NoSuchService(service.clone()));
+        }
+        Ok(logs::open(self.supervisor.clone(), self.engines.to_vec(), service.clone(), tail, follow))
+    }
+
+    /// A running service's use of CPU and memory; `None` when nothing of it runs.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn stats(
+        &self,
+        service: &ServiceId,
+    ) -> Result<Option<BoxStream<'static, Result<StatsSample, EngineError>>>, Problem> {
+        let snapshot = self.snapshot();
+        let Some(service) = snapshot.service(service).filter(|service| service.is_up()) else { return Ok(None) };
+        let engine = self.engines.iter().find(|engine| service.engine.as_ref() == Some(&engine.identity().id));
+        let (Some(engine), Some(instance)) = (engine, &service.instance) else { return Ok(None) };
+        if !engine.capabilities().stats {
+            return Ok(None);
+        }
+        engine.stats(instance).await.map(Some).map_err(|error| error.problem())
+    }
+
+    /// Asks the desktop for something.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn shell(&self, request: ShellRequest) -> Result<(), RequestError> {
+        match &self.shell {
+            Some(shell) if shell.send(request).is_ok() => Ok(()),
+            _ => Err(RequestError::NoShell),
+        }
+    }
+
+    /// Does this host have a desktop?
+    #[must_use]
+    pub fn has_shell(&self) -> bool {
+        self.shell.is_some()
+    }
+
+    /// Asks the host to end; services stay as they are.
+    pub fn quit(&self) {
+        self.quit.send_replace(true);
+    }
+}

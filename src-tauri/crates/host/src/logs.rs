@@ -1,0 +1,164 @@
+//! A service's log as one stream, across restarts of its instance.
+
+use futures_util::StreamExt as _;
+use jiff::{SignedDuration, Timestamp};
+use locald_core::{InstanceId, ServiceId, snapshot::StateKind};
+use locald_engine::{EngineError, LogLine, LogOptions, SharedEngine};
+use tokio::sync::mpsc;
+
+use crate::supervisor::SupervisorHandle;
+
+/// Lines on their way to a viewer. A full channel holds the engine's stream back instead of growing.
+const LINES_UNDER_WAY: usize = 4096;
+
+/// One thing in a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogItem {
+    /// A line.
+    Line(LogLine),
+    /// The instance was started again, or another one took its place.
+    Restarted,
+    /// There is no more, and why, in a sentence. Always the last item.
+    Ended(String),
+}
+
+/// Opens a log; the reading ends when the receiver is dropped.
+pub(crate) fn open(
+    supervisor: SupervisorHandle,
+    engines: Vec<SharedEngine>,
+    service: ServiceId,
+    tail: Option<u32>,
+    follow: bool,
+) -> mpsc::Receiver<LogItem> {
+    let (lines, receiver) = mpsc::channel(LINES_UNDER_WAY);
+    tokio::spawn(async move {
+        let reader = Reader { supervisor, engines, service, lines: lines.clone() };
+        tokio::select! {
+            ended = reader.read(tail, follow) => { let _ = lines.send(LogItem::Ended(ended)).await; }
+            () = lines.closed() => {}
+        }
+    });
+    receiver
+}
+
+struct Reader {
+    supervisor: SupervisorHandle,
+    engines: Vec<SharedEngine>,
+    service: ServiceId,
+    lines: mpsc::Sender<LogItem>,
+}
+
+/// Which run of which instance is being read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Run {
+    instance: InstanceId,
+    since: Option<Timestamp>,
+}
+
+impl Reader {
+    async fn read(&self, mut tail: Option<u32>, follow: bool) -> String {
+        let mut last: Option<Timestamp> = None;
+        let mut instance_read: Option<InstanceId> = None;
+        loop {
+            let (engine, instance) = match self.instance(follow, instance_read.as_ref()).await {
+                Ok(found) => found,
+                Err(ended) => return ended,
+            };
+            if let Some(before) = &instance_read {
+                if self.lines.send(LogItem::Restarted).await.is_err() {
+                    return String::new();
+                }
+                // The same container keeps its log over a restart, and what came before is shown already.
+                if *before == instance {
+                    tail = None;
+                } else {
+                    (tail, last) = (None, None);
+                }
+            }
+            // `since` is inclusive and a restart takes longer than a nanosecond.
+            let since = last.and_then(|at| at.checked_add(SignedDuration::from_nanos(1)).ok());
+            instance_read = Some(instance.clone());
+            match self.pump(&engine, &instance, LogOptions { tail, follow, since }, &mut last).await {
+                Ok(()) if follow => {}
+                Ok(()) => return "end of the log".into(),
+                Err(EngineError::LogsNotKept { driver }) => {
+                    return EngineError::LogsNotKept { driver }.to_string();
+                }
+                // The engine is away, or the instance is: wait for either.
+                Err(error) if follow => tracing::debug!(service = %self.service, %error, "log"),
+                Err(error) => return error.to_string(),
+            }
+            if self.lines.is_closed() {
+                return String::new();
+            }
+            self.until_not_running(&instance).await;
+        }
+    }
+
+    /// Waits for an instance to read. After one was read to its end, waits until it runs again.
+    async fn instance(&self, follow: bool, read: Option<&InstanceId>) -> Result<(SharedEngine, InstanceId), String> {
+        let mut snapshots = self.supervisor.snapshots();
+        loop {
+            {
+                let snapshot = snapshots.borrow_and_update().clone();
+                let Some(service) = snapshot.service(&self.service) else {
+                    return Err(format!("{} is not known any more", self.service));
+                };
+                let engine = self.engines.iter().find(|engine| service.engine.as_ref() == Some(&engine.identity().id));
+                let runs = matches!(service.state, StateKind::Running | StateKind::Stopping);
+                if let (Some(engine), Some(instance)) = (engine, &service.instance)
+                    && (read.is_none() || (runs && read == Some(instance)) || read.is_some_and(|old| old != instance))
+                    && service.state != StateKind::Unknown
+                {
+                    return Ok((SharedEngine::clone(engine), instance.clone()));
+                }
+                if !follow {
+                    return Err(format!("{} has not run yet, so it has no log", self.service));
+                }
+            }
+            if snapshots.changed().await.is_err() {
+                return Err("locald ends".into());
+            }
+        }
+    }
+
+    /// A stream that ends says that the run is over; the picture says so a moment later.
+    async fn until_not_running(&self, instance: &InstanceId) {
+        let mut snapshots = self.supervisor.snapshots();
+        let run = |snapshot: &locald_core::Snapshot| {
+            let service = snapshot.service(&self.service)?;
+            let current = service.instance.clone()?;
+            (service.state == StateKind::Running).then_some(Run { instance: current, since: service.since })
+        };
+        let first = run(&snapshots.borrow_and_update().clone());
+        let Some(first) = first.filter(|first| first.instance == *instance) else { return };
+        loop {
+            if snapshots.changed().await.is_err() {
+                return;
+            }
+            if run(&snapshots.borrow_and_update().clone()).as_ref() != Some(&first) {
+                return;
+            }
+        }
+    }
+
+    async fn pump(
+        &self,
+        engine: &SharedEngine,
+        instance: &InstanceId,
+        options: LogOptions,
+        last: &mut Option<Timestamp>,
+    ) -> Result<(), EngineError> {
+        let mut lines = engine.logs(instance, options).await?;
+        while let Some(line) = lines.next().await {
+            let line = line?;
+            if let Some(at) = line.at {
+                *last = (*last).max(Some(at));
+            }
+            if self.lines.send(LogItem::Line(line)).await.is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,193 @@
+//! Project files: loaded on request, remembered, and read again when they change on disk.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use locald_config::{
+    ConfigErrors, Folders, PERSONAL_PROJECT, PROJECT_FILE, ProjectFile, load_personal_project, load_project,
+    personal_project_path,
+};
+use locald_core::{Event, Problem, ProblemCode, ProjectName, event::ProjectSpec};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::{Mutex, mpsc};
+
+use crate::{
+    host::RequestError,
+    store::{KnownProject, Store},
+    supervisor::SupervisorHandle,
+};
+
+/// Editors write a file in several steps; it is read when they have been quiet for so long.
+const QUIET: Duration = Duration::from_millis(80);
+
+#[derive(Clone)]
+pub(crate) struct Projects {
+    inner: Arc<Mutex<Inner>>,
+}
+
+struct Inner {
+    folders: Folders,
+    store: Store,
+    supervisor: SupervisorHandle,
+    /// By the folder that holds the file.
+    known: BTreeMap<PathBuf, ProjectName>,
+    /// `None` where the system has no way to watch; files are then read on `up` only.
+    watcher: Option<RecommendedWatcher>,
+}
+
+impl Projects {
+    /// Loads the personal project and every remembered one, and begins to watch them.
+    pub(crate) async fn start(folders: Folders, store: Store, supervisor: SupervisorHandle) -> Self {
+        let (changed, changes) = mpsc::unbounded_channel::<PathBuf>();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            let Ok(event) = event else { return };
+            if matches!(event.kind, notify::EventKind::Access(_)) {
+                return;
+            }
+            for path in event.paths {
+                if path.file_name().is_some_and(|name| name == PROJECT_FILE)
+                    && let Some(folder) = path.parent()
+                {
+                    // Fails only when the host has ended.
+                    let _ = changed.send(folder.to_owned());
+                }
+            }
+        });
+        let watcher = watcher.inspect_err(|error| tracing::warn!(%error, "files are not watched")).ok();
+        let remembered = store.projects();
+        let personal = folders.config.clone();
+        let inner = Inner { folders, store, supervisor, known: BTreeMap::new(), watcher };
+        let projects = Self { inner: Arc::new(Mutex::new(inner)) };
+        {
+            let mut inner = projects.inner.lock().await;
+            inner.watch(&personal);
+            if let Ok(name) = ProjectName::new(PERSONAL_PROJECT) {
+                inner.known.insert(personal.clone(), name);
+                if personal_project_path(&inner.folders).exists() {
+                    inner.reload(&personal);
+                }
+            }
+            for project in remembered {
+                inner.watch(&project.folder);
+                inner.known.insert(project.folder.clone(), project.name);
+                inner.reload(&project.folder);
+            }
+        }
+        tokio::spawn(projects.clone().follow(changes));
+        projects
+    }
+
+    /// Loads a project because a person runs a command on it. Gives its name once it is in the picture.
+    pub(crate) async fn load(&self, folder: &Path) -> Result<ProjectName, RequestError> {
+        self.inner.lock().await.load(folder).await
+    }
+
+    async fn follow(self, mut changes: mpsc::UnboundedReceiver<PathBuf>) {
+        while let Some(first) = changes.recv().await {
+            let mut folders = vec![first];
+            // Quiet means: nothing more came for a while.
+            while let Ok(Some(folder)) = tokio::time::timeout(QUIET, changes.recv()).await {
+                if !folders.contains(&folder) {
+                    folders.push(folder);
+                }
+            }
+            let mut inner = self.inner.lock().await;
+            for folder in folders {
+                if inner.known.contains_key(&folder) {
+                    inner.reload(&folder);
+                }
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn is_personal(&self, folder: &Path) -> bool {
+        folder == self.folders.config
+    }
+
+    fn read(&self, folder: &Path) -> Result<ProjectFile, ConfigErrors> {
+        if self.is_personal(folder) {
+            load_personal_project(&self.folders)
+        } else {
+            load_project(&folder.join(PROJECT_FILE))
+        }
+    }
+
+    fn watch(&mut self, folder: &Path) {
+        // The folder, not the file: editors replace files, and a watch on the old one would see nothing more.
+        if let Some(watcher) = &mut self.watcher
+            && folder.is_dir()
+            && let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive)
+        {
+            tracing::warn!(folder = %folder.display(), %error, "not watched");
+        }
+    }
+
+    async fn load(&mut self, folder: &Path) -> Result<ProjectName, RequestError> {
+        let file = self.read(folder).map_err(|errors| RequestError::Config(Box::new(errors)))?;
+        let name = file.name.clone();
+        let namesake = self.known.iter().find(|(known, other)| **other == name && *known != folder);
+        if let Some((other, _)) = namesake
+            && other.join(PROJECT_FILE).exists()
+        {
+            return Err(RequestError::NameInUse { name, folder: folder.to_owned(), other: other.clone() });
+        }
+        // A project whose folder is gone has moved here.
+        self.known.retain(|known, other| *other != name || known == folder);
+        if let Some(old) = self.known.insert(folder.to_owned(), name.clone())
+            && old != name
+        {
+            self.supervisor.send(Event::ProjectForgotten(old));
+        }
+        self.remember();
+        self.watch(folder);
+        self.supervisor.apply(loaded(file)).await;
+        Ok(name)
+    }
+
+    fn remember(&self) {
+        let projects: Vec<KnownProject> = self
+            .known
+            .iter()
+            .filter(|(folder, _)| !self.is_personal(folder))
+            .map(|(folder, name)| KnownProject { name: name.clone(), folder: folder.clone() })
+            .collect();
+        if let Err(error) = self.store.save_projects(&projects) {
+            tracing::error!(%error, "the list of projects was not saved");
+        }
+    }
+
+    /// Reads a known project's file again; a broken one leaves the last good one in use.
+    fn reload(&mut self, folder: &Path) {
+        let Some(name) = self.known.get(folder).cloned() else { return };
+        let problem = match self.read(folder) {
+            Ok(file) if file.name == name => {
+                self.supervisor.send(loaded(file));
+                return;
+            }
+            Ok(file) => Problem::new(
+                ProblemCode::ConfigBroken,
+                format!("the project's name changed from {name} to {}; run `locald up` there to take it over", file.name),
+            ),
+            Err(_) if !folder.join(PROJECT_FILE).exists() => {
+                let path = folder.join(PROJECT_FILE);
+                Problem::new(ProblemCode::ConfigMissing, format!("{} is gone", path.display()))
+            }
+            Err(errors) => Problem::new(ProblemCode::ConfigBroken, errors.summary()),
+        };
+        self.supervisor.send(Event::ProjectFaulted { name, folder: folder.to_owned(), problem });
+    }
+}
+
+fn loaded(file: ProjectFile) -> Event {
+    Event::ProjectLoaded(ProjectSpec {
+        name: file.name,
+        folder: file.folder,
+        services: file.services.into_iter().map(Arc::new).collect(),
+    })
+}

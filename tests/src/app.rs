@@ -32,7 +32,10 @@ fn built(variable: &str, name: &str) -> PathBuf {
     }
     let test = std::env::current_exe().expect("a running program has a path");
     // target/debug/deps/<test>
-    let folder = test.parent().and_then(Path::parent).expect("tests are two folders below the profile's");
+    let folder = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("tests are two folders below the profile's");
     let path = folder.join(name);
     assert!(
         path.is_file(),
@@ -110,7 +113,8 @@ impl Builder {
         // The display's number is ours alone among all tests that run now, and so is a port made of it.
         let port = u16::try_from(self.shared.display % 5000).expect("below 5000") * 2 + 21_000;
         self.inspector = Some(port);
-        self.env("WEBKIT_INSPECTOR_SERVER", format!("127.0.0.1:{port}")).env("TAURI_WEBVIEW_AUTOMATION", "true")
+        self.env("WEBKIT_INSPECTOR_SERVER", format!("127.0.0.1:{port}"))
+            .env("TAURI_WEBVIEW_AUTOMATION", "true")
     }
 
     /// Starts it; it may not be ready yet.
@@ -132,7 +136,12 @@ impl Builder {
         }
         let log = self.shared.log(&self.log);
         let tree = Tree::spawn(&program.display().to_string(), command, &log, false);
-        App { tree, shared: self.shared, inspector: self.inspector, started: Instant::now() }
+        App {
+            tree,
+            shared: self.shared,
+            inspector: self.inspector,
+            started: Instant::now(),
+        }
     }
 }
 
@@ -163,7 +172,10 @@ impl App {
 
     /// The web view's processes among them.
     pub fn web_processes(&self) -> Vec<Process> {
-        self.processes().into_iter().filter(|process| process.name.starts_with("WebKit")).collect()
+        self.processes()
+            .into_iter()
+            .filter(|process| process.name.starts_with("WebKit"))
+            .collect()
     }
 
     /// Waits until it has no web view process.
@@ -173,7 +185,11 @@ impl App {
     pub async fn wait_for_no_web_process(&self, deadline: Duration) {
         eventually("no web view process", deadline, async || {
             let names: Vec<_> = self.web_processes().into_iter().map(|process| process.name).collect();
-            if names.is_empty() { Ok(()) } else { Err(format!("{names:?}")) }
+            if names.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{names:?}"))
+            }
         })
         .await;
     }
@@ -319,7 +335,12 @@ pub(crate) async fn run(mut command: Command, transcript: &Path, deadline: Durat
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         took: started.elapsed(),
     };
-    let args: Vec<_> = command.as_std().get_args().skip(3).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let args: Vec<_> = command
+        .as_std()
+        .get_args()
+        .skip(3)
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
     if let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(transcript) {
         let _ = std::io::Write::write_all(&mut file, format!("$ {}\n{output}\n", args.join(" ")).as_bytes());
     }

@@ -155,7 +155,10 @@ impl Desktop {
 
     async fn start_with(options: Options) -> Self {
         // A short path: names of unix sockets end at 107 bytes.
-        let root = tempfile::Builder::new().prefix("lt-").tempdir_in("/tmp").expect("/tmp is writable");
+        let root = tempfile::Builder::new()
+            .prefix("lt-")
+            .tempdir_in("/tmp")
+            .expect("/tmp is writable");
         let folder = |name: &str, mode: u32| {
             let path = root.path().join(name);
             fs::create_dir_all(&path).expect("the test's folder is writable");
@@ -170,20 +173,36 @@ impl Desktop {
             fs::write(services.join("org.freedesktop.Notifications.service"), service).expect("writable");
         }
         let (display, bus) = tokio::join!(Display::start(&logs, options.size), async {
-            if options.bus { Some(Bus::start(&runtime, &services, &logs).await) } else { None }
+            if options.bus {
+                Some(Bus::start(&runtime, &services, &logs).await)
+            } else {
+                None
+            }
         });
         let env = environment(&home, &runtime, display.number, bus.as_ref(), options.appearance);
-        let address = bus.as_ref().map_or("unix:path=/nonexistent", |bus| bus.address.as_str());
+        let address = bus
+            .as_ref()
+            .map_or("unix:path=/nonexistent", |bus| bus.address.as_str());
         let mut desktop = Self {
             window_manager: None,
             tray: TrayHost::new(address),
             notifications: NotificationServer::new(address),
-            shared: Arc::new(Shared { env: Mutex::new(env), display: display.number, root, evidence: Evidence::default() }),
+            shared: Arc::new(Shared {
+                env: Mutex::new(env),
+                display: display.number,
+                root,
+                evidence: Evidence::default(),
+            }),
             bus,
             display,
         };
-        desktop.notifications.set_answers(options.notifications != Notifications::Unanswered);
-        let recorded = matches!(options.notifications, Notifications::Recorded | Notifications::Unanswered);
+        desktop
+            .notifications
+            .set_answers(options.notifications != Notifications::Unanswered);
+        let recorded = matches!(
+            options.notifications,
+            Notifications::Recorded | Notifications::Unanswered
+        );
         let openbox = desktop.command("openbox");
         let ((), (), window_manager) = tokio::join!(
             async {
@@ -217,7 +236,8 @@ impl Desktop {
         self.shared.env.lock().unwrap().remove(&OsString::from(key));
     }
 
-    /// Points everything in this session at the engine behind this socket.
+    /// Points everything in this session at the engine behind this socket. Before, `DOCKER_HOST` names a socket that is
+    /// not there; a test of discovery unsets it.
     pub fn use_docker(&self, socket: &Path) {
         self.set_env("DOCKER_HOST", format!("unix://{}", socket.display()));
     }
@@ -319,7 +339,11 @@ impl Desktop {
             let mut words = line.split_whitespace();
             let (id, _desktop, pid, host) = (words.next()?, words.next()?, words.next()?, words.next()?);
             let title = line.split_once(&format!(" {host} ")).map_or("", |(_, title)| title);
-            Some(Window { id: id.to_owned(), title: title.trim().to_owned(), pid: pid.parse().ok().filter(|&pid| pid != 0) })
+            Some(Window {
+                id: id.to_owned(),
+                title: title.trim().to_owned(),
+                pid: pid.parse().ok().filter(|&pid| pid != 0),
+            })
         };
         text.lines().filter_map(parse).collect()
     }
@@ -344,7 +368,11 @@ impl Desktop {
     pub async fn wait_for_no_window(&self, title: &str, deadline: Duration) {
         eventually(&format!("no window titled {title:?}"), deadline, async || {
             let windows = self.windows().await;
-            if windows.iter().any(|window| window.title == title) { Err(format!("{windows:?}")) } else { Ok(()) }
+            if windows.iter().any(|window| window.title == title) {
+                Err(format!("{windows:?}"))
+            } else {
+                Ok(())
+            }
         })
         .await;
     }
@@ -384,7 +412,12 @@ impl Desktop {
         let text = text_of(command).await;
         let id = |text: &str| u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok();
         let active = text.rsplit('#').next().and_then(id);
-        active.is_some() && self.windows().await.iter().any(|window| window.title == title && id(&window.id) == active)
+        active.is_some()
+            && self
+                .windows()
+                .await
+                .iter()
+                .any(|window| window.title == title && id(&window.id) == active)
     }
 
     /// Presses keys in the focused window, in `xdotool`'s names: `Tab`, `Return`, `ctrl+f`.
@@ -400,9 +433,15 @@ impl Desktop {
 
 impl Shared {
     pub(crate) fn command(&self, program: &Path) -> Command {
-        let path = program.to_str().and_then(needs::find).unwrap_or_else(|| program.to_owned());
+        let path = program
+            .to_str()
+            .and_then(needs::find)
+            .unwrap_or_else(|| program.to_owned());
         let mut command = tied_command(&path);
-        command.env_clear().envs(self.env.lock().unwrap().iter()).current_dir(self.root.path().join("home"));
+        command
+            .env_clear()
+            .envs(self.env.lock().unwrap().iter())
+            .current_dir(self.root.path().join("home"));
         command
     }
 
@@ -442,7 +481,15 @@ fn environment(
     appearance: Appearance,
 ) -> BTreeMap<OsString, OsString> {
     let mut env: BTreeMap<OsString, OsString> = BTreeMap::new();
-    for key in ["PATH", "USER", "LOGNAME", "CI", "RUST_LOG", "LLVM_PROFILE_FILE", "LD_LIBRARY_PATH"] {
+    for key in [
+        "PATH",
+        "USER",
+        "LOGNAME",
+        "CI",
+        "RUST_LOG",
+        "LLVM_PROFILE_FILE",
+        "LD_LIBRARY_PATH",
+    ] {
         if let Some(value) = std::env::var_os(key) {
             env.insert(key.into(), value);
         }
@@ -465,6 +512,11 @@ fn environment(
     set("LANG", "C.UTF-8".into());
     set("TZ", "UTC".into());
     set("RUST_BACKTRACE", "1".into());
+    // Else the app would find, and change, the engine of the person running the tests.
+    set(
+        "DOCKER_HOST",
+        format!("unix://{}", runtime.with_file_name("no-engine.sock").display()).into(),
+    );
     set("DISPLAY", format!(":{display}").into());
     set("GDK_BACKEND", "x11".into());
     // Accessibility, settings and file-system daemons would be started per test and outlive it.
@@ -478,10 +530,15 @@ fn environment(
     if let Some(bus) = bus {
         set("DBUS_SESSION_BUS_ADDRESS", bus.address.clone().into());
     }
-    let dark = u8::from(appearance == Appearance::Dark);
+    // The theme's name is what WebKit and tao both go by; `gtk-application-prefer-dark-theme` alone leaves WebKit light.
+    let theme = if appearance == Appearance::Dark {
+        "Adwaita-dark"
+    } else {
+        "Adwaita"
+    };
     let gtk = home.join(".config/gtk-3.0");
     fs::create_dir_all(&gtk).expect("the test's folder is writable");
-    let settings = format!("[Settings]\ngtk-application-prefer-dark-theme={dark}\ngtk-enable-animations=0\n");
+    let settings = format!("[Settings]\ngtk-theme-name={theme}\ngtk-enable-animations=0\n");
     fs::write(gtk.join("settings.ini"), settings).expect("the test's folder is writable");
     env
 }

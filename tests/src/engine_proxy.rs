@@ -81,7 +81,11 @@ impl EngineProxy {
         });
         let listener = listen(socket);
         let task = tokio::spawn(serve(listener, socket.to_owned(), engine.to_owned(), record.clone()));
-        Self { socket: socket.to_owned(), record, task }
+        Self {
+            socket: socket.to_owned(),
+            record,
+            task,
+        }
     }
 
     /// Where it listens.
@@ -106,7 +110,10 @@ impl EngineProxy {
 
     /// The requests that arrived at or after `moment`.
     pub fn requests_since(&self, moment: Instant) -> Vec<Request> {
-        self.requests().into_iter().filter(|request| request.at >= moment).collect()
+        self.requests()
+            .into_iter()
+            .filter(|request| request.at >= moment)
+            .collect()
     }
 
     /// Waits for a request at or after `since` that `accept` likes.
@@ -139,7 +146,11 @@ impl EngineProxy {
     /// When a marked text was seen.
     pub fn marked(&self, text: &str) -> Vec<Instant> {
         let marks = self.record.marks.lock().unwrap();
-        marks.iter().filter(|(marked, _)| marked == text).flat_map(|(_, times)| times.clone()).collect()
+        marks
+            .iter()
+            .filter(|(marked, _)| marked == text)
+            .flat_map(|(_, times)| times.clone())
+            .collect()
     }
 
     /// How many connections are open now.
@@ -215,13 +226,20 @@ async fn connection(client: UnixStream, engine: PathBuf, record: Arc<Record>, nu
     let (from_client, to_client) = client.into_split();
     let passing = async {
         wait_while_held(&record).await;
-        let Ok(engine) = UnixStream::connect(&engine).await else { return };
+        let Ok(engine) = UnixStream::connect(&engine).await else {
+            return;
+        };
         let (from_engine, to_engine) = engine.into_split();
         let mut requests = Lines::default();
         let up = pass(from_client, to_engine, &record, |bytes| {
             requests.feed(bytes, |line| {
                 if let Some((method, path)) = request_line(line) {
-                    let request = Request { at: Instant::now(), connection: number, method, path };
+                    let request = Request {
+                        at: Instant::now(),
+                        connection: number,
+                        method,
+                        path,
+                    };
                     record.requests.lock().unwrap().push(request);
                 }
             });
@@ -298,9 +316,13 @@ impl Lines {
 /// Method and path when `line` ends as a request line does. A body need not end with a newline, so the request after it
 /// may begin in the middle of a line.
 fn request_line(line: &str) -> Option<(String, String)> {
-    let head = line.strip_suffix(" HTTP/1.1").or_else(|| line.strip_suffix(" HTTP/1.0"))?;
+    let head = line
+        .strip_suffix(" HTTP/1.1")
+        .or_else(|| line.strip_suffix(" HTTP/1.0"))?;
     let (before, path) = head.rsplit_once(' ')?;
-    let method = ["GET", "POST", "PUT", "DELETE", "HEAD"].into_iter().find(|method| before.ends_with(method))?;
+    let method = ["GET", "POST", "PUT", "DELETE", "HEAD"]
+        .into_iter()
+        .find(|method| before.ends_with(method))?;
     Some((method.to_owned(), path.to_owned()))
 }
 
@@ -318,7 +340,11 @@ mod tests {
                 lines.feed(chunk, |line| found.extend(request_line(line)));
             }
             let paths: Vec<_> = found.iter().map(|(method, path)| format!("{method} {path}")).collect();
-            assert_eq!(paths, ["POST /v1.41/containers/create?name=a", "GET /v1.41/events"], "in pieces of {size}");
+            assert_eq!(
+                paths,
+                ["POST /v1.41/containers/create?name=a", "GET /v1.41/events"],
+                "in pieces of {size}"
+            );
         }
     }
 }

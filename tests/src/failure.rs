@@ -6,21 +6,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The root of the source tree.
 pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is one folder below the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the package is one folder below the workspace")
 }
 
 /// The name of the running test: nextest passes it, the standard harness names the thread after it.
 pub fn test_name() -> String {
     let mut args = std::env::args().skip_while(|arg| arg != "--exact").skip(1);
     let thread = std::thread::current();
-    let name = args.next().filter(|name| !name.starts_with('-')).or_else(|| thread.name().map(str::to_owned));
+    let name = args
+        .next()
+        .filter(|name| !name.starts_with('-'))
+        .or_else(|| thread.name().map(str::to_owned));
     name.unwrap_or_else(|| "unnamed".to_owned())
 }
 
 /// Where the evidence of the running test goes.
 pub fn folder() -> PathBuf {
-    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
-    workspace().join("test-output").join(test_name().replace("::", ".").chars().map(safe).collect::<String>())
+    let safe = |c: char| {
+        if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
+    workspace()
+        .join("test-output")
+        .join(test_name().replace("::", ".").chars().map(safe).collect::<String>())
 }
 
 /// Writes the evidence once, however many guards are dropped on the way out of a failed test.

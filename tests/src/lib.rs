@@ -16,6 +16,9 @@
 //! # }
 //! ```
 //!
+//! Tests with a real engine (see [`engines`]) run as `#[tokio::test(flavor = "multi_thread")]`: starting it and calling
+//! `docker` block the thread, and the bus has to be served meanwhile.
+//!
 //! When a test panics, everything needed to understand it is written to `test-output/<test>/`: see [`failure`].
 #![expect(
     clippy::unwrap_used,
@@ -28,6 +31,7 @@
 pub mod app;
 pub mod desktop;
 pub mod engine_proxy;
+pub mod engines;
 pub mod failure;
 pub mod menu;
 pub mod needs;

@@ -121,7 +121,10 @@ impl MenuModel {
         let [Value::U32(revision), root] = answer.fields() else {
             return None;
         };
-        Some(Self { revision: *revision, items: MenuItem::parse(root)?.children })
+        Some(Self {
+            revision: *revision,
+            items: MenuItem::parse(root)?.children,
+        })
     }
 
     /// Every item, submenus included, from top to bottom.
@@ -143,9 +146,13 @@ impl MenuModel {
         let all = self.all();
         let begins = |item: &&&MenuItem| {
             let rest = item.label.strip_prefix(label);
-            rest.and_then(|rest| rest.chars().next()).is_some_and(|c| !c.is_alphanumeric() && !"-_.".contains(c))
+            rest.and_then(|rest| rest.chars().next())
+                .is_some_and(|c| !c.is_alphanumeric() && !"-_.".contains(c))
         };
-        all.iter().find(|item| item.label == label).or_else(|| all.iter().find(begins)).copied()
+        all.iter()
+            .find(|item| item.label == label)
+            .or_else(|| all.iter().find(begins))
+            .copied()
     }
 }
 
@@ -191,8 +198,14 @@ mod tests {
     #[test]
     fn an_item_is_found_by_its_name_and_not_by_a_longer_one() {
         let labels = ["db-2", "db: starting", "dbms", "Quit"];
-        let items = labels.iter().map(|label| MenuItem { label: (*label).to_owned(), ..MenuItem::default() });
-        let menu = MenuModel { revision: 1, items: items.collect() };
+        let items = labels.iter().map(|label| MenuItem {
+            label: (*label).to_owned(),
+            ..MenuItem::default()
+        });
+        let menu = MenuModel {
+            revision: 1,
+            items: items.collect(),
+        };
         assert_eq!(menu.item("db").map(|item| item.label.as_str()), Some("db: starting"));
         assert_eq!(menu.item("d"), None);
     }

@@ -44,7 +44,10 @@ pub struct Notification {
 impl Notification {
     /// The key of the button with this label.
     pub fn action(&self, label: &str) -> Option<&str> {
-        self.actions.iter().find(|(_, text)| text == label).map(|(key, _)| key.as_str())
+        self.actions
+            .iter()
+            .find(|(_, text)| text == label)
+            .map(|(key, _)| key.as_str())
     }
 }
 
@@ -73,7 +76,11 @@ impl NotificationServer {
             capabilities: Mutex::new(capabilities.to_vec()),
             answers: AtomicBool::new(true),
         };
-        Self { address: address.to_owned(), record: Arc::new(record), running: Mutex::default() }
+        Self {
+            address: address.to_owned(),
+            record: Arc::new(record),
+            running: Mutex::default(),
+        }
     }
 
     /// Claims the name.
@@ -81,9 +88,19 @@ impl NotificationServer {
     /// # Panics
     /// When the bus refuses.
     pub async fn start(&self) {
-        assert!(self.running.lock().unwrap().is_none(), "the notification server runs already");
+        assert!(
+            self.running.lock().unwrap().is_none(),
+            "the notification server runs already"
+        );
         let connection = zbus::connection::Builder::address(self.address.as_str())
-            .and_then(|builder| builder.serve_at(PATH, Server { record: self.record.clone() }))
+            .and_then(|builder| {
+                builder.serve_at(
+                    PATH,
+                    Server {
+                        record: self.record.clone(),
+                    },
+                )
+            })
             .and_then(|builder| builder.name(NAME))
             .expect("a valid address, path and name")
             .build()
@@ -156,7 +173,12 @@ impl NotificationServer {
     }
 
     async fn emit<B: serde::Serialize + zbus::zvariant::DynamicType>(&self, signal: &str, body: &B) {
-        let connection = self.running.lock().unwrap().clone().expect("the notification server runs");
+        let connection = self
+            .running
+            .lock()
+            .unwrap()
+            .clone()
+            .expect("the notification server runs");
         let sent = connection.emit_signal(None::<&str>, PATH, NAME, signal, body).await;
         sent.unwrap_or_else(|error| panic!("cannot emit {signal}: {error}"));
     }
@@ -175,7 +197,12 @@ impl Record {
 }
 
 fn describe(all: &[Notification]) -> String {
-    let lines = all.iter().map(|it| format!("\n    {:?} {:?} {:?} {:?}", it.app_name, it.summary, it.body, it.actions));
+    let lines = all.iter().map(|it| {
+        format!(
+            "\n    {:?} {:?} {:?} {:?}",
+            it.app_name, it.summary, it.body, it.actions
+        )
+    });
     lines.collect()
 }
 
@@ -211,7 +238,10 @@ impl Server {
             summary,
             body,
             actions: pairs.collect(),
-            hints: hints.iter().map(|(key, value)| (key.clone(), format!("{:?}", **value))).collect(),
+            hints: hints
+                .iter()
+                .map(|(key, value)| (key.clone(), format!("{:?}", **value)))
+                .collect(),
             expire_timeout,
             received_at,
             closed: false,
@@ -224,7 +254,9 @@ impl Server {
         const CLOSED_BY_CALL: u32 = 3;
         self.record.mark_closed(id);
         self.answer().await;
-        let _ = connection.emit_signal(None::<&str>, PATH, NAME, "NotificationClosed", &(id, CLOSED_BY_CALL)).await;
+        let _ = connection
+            .emit_signal(None::<&str>, PATH, NAME, "NotificationClosed", &(id, CLOSED_BY_CALL))
+            .await;
     }
 
     async fn get_capabilities(&self) -> Vec<String> {
@@ -234,7 +266,12 @@ impl Server {
 
     async fn get_server_information(&self) -> (String, String, String, String) {
         self.answer().await;
-        ("locald-tests".to_owned(), "locald".to_owned(), "1".to_owned(), "1.2".to_owned())
+        (
+            "locald-tests".to_owned(),
+            "locald".to_owned(),
+            "1".to_owned(),
+            "1.2".to_owned(),
+        )
     }
 }
 

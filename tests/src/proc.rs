@@ -54,7 +54,10 @@ impl Process {
     pub fn command_line(&self) -> String {
         let raw = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
         let text = String::from_utf8_lossy(&raw);
-        text.split('\0').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+        text.split('\0')
+            .filter(|word| !word.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// How many file descriptors it holds.
@@ -129,9 +132,16 @@ impl Tree {
             .stdout(if piped_stdout { Stdio::piped() } else { out.into() })
             .process_group(0)
             .kill_on_drop(true);
-        let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {name} ({command:?}): {error}"));
+        let child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {name} ({command:?}): {error}"));
         let pid = child.id().expect("a process just started has an id");
-        Self { name: name.to_owned(), child, pid, log: log.to_owned() }
+        Self {
+            name: name.to_owned(),
+            child,
+            pid,
+            log: log.to_owned(),
+        }
     }
 
     /// The id of the child itself.

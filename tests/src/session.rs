@@ -39,12 +39,27 @@ impl Display {
     pub(crate) async fn start(logs: &Path, size: (u32, u32)) -> Self {
         let mut command = tied_command(&program("Xvfb"));
         // The server itself picks a free number, so tests that start at once cannot collide.
-        command.args(["-displayfd", "1", "-nolisten", "tcp", "-noreset", "-dpi", "96", "-screen", "0"]);
+        command.args([
+            "-displayfd",
+            "1",
+            "-nolisten",
+            "tcp",
+            "-noreset",
+            "-dpi",
+            "96",
+            "-screen",
+            "0",
+        ]);
         command.arg(format!("{}x{}x24", size.0, size.1));
         let mut server = Tree::spawn("Xvfb", command, &logs.join("xvfb.log"), true);
         let line = first_line(&mut server, "Xvfb").await;
-        let number = line.parse().unwrap_or_else(|_| panic!("Xvfb printed {line:?} as its display"));
-        Self { number, _server: server }
+        let number = line
+            .parse()
+            .unwrap_or_else(|_| panic!("Xvfb printed {line:?} as its display"));
+        Self {
+            number,
+            _server: server,
+        }
     }
 }
 
@@ -83,10 +98,15 @@ impl Bus {
         let file = services.with_file_name("bus.conf");
         std::fs::write(&file, config).expect("the test's folder is writable");
         let mut command = tied_command(&program("dbus-daemon"));
-        command.arg(format!("--config-file={}", file.display())).args(["--nofork", "--nopidfile", "--print-address=1"]);
+        command
+            .arg(format!("--config-file={}", file.display()))
+            .args(["--nofork", "--nopidfile", "--print-address=1"]);
         let mut daemon = Tree::spawn("dbus-daemon", command, &logs.join("bus.log"), true);
         let address = first_line(&mut daemon, "the session bus").await;
-        Self { address, _daemon: daemon }
+        Self {
+            address,
+            _daemon: daemon,
+        }
     }
 }
 
@@ -102,12 +122,17 @@ impl WindowManager {
         let tree = Tree::spawn("openbox", command, &logs.join("openbox.log"), false);
         eventually("the window manager to take over the display", SOON, async || {
             let asked = Command::new("xprop")
-                .args(["-display", &format!(":{display}"), "-root", "_NET_SUPPORTING_WM_CHECK"])
+                .args(["-display", &format!(":{display}"), "-root", "_NET_CLIENT_LIST"])
                 .output()
                 .await
                 .map_err(|error| error.to_string())?;
             let answer = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
-            if answer.contains("window id") { Ok(()) } else { Err(answer) }
+            // Set last: the check window is there before windows can be listed.
+            if answer.contains("(WINDOW)") {
+                Ok(())
+            } else {
+                Err(answer)
+            }
         })
         .await;
         Self { _program: tree }

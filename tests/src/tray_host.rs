@@ -44,7 +44,11 @@ struct Registered {
 
 impl TrayHost {
     pub(crate) fn new(address: &str) -> Self {
-        Self { address: address.to_owned(), running: Mutex::default(), last_menu: Arc::default() }
+        Self {
+            address: address.to_owned(),
+            running: Mutex::default(),
+            last_menu: Arc::default(),
+        }
     }
 
     /// Claims the watcher's name: apps that wait for a tray register now.
@@ -63,8 +67,15 @@ impl TrayHost {
             .unwrap_or_else(|error| panic!("the tray host cannot reach the bus at {}: {error}", self.address));
         let departures = tokio::spawn(forget_departed(connection.clone(), items));
         // The name comes last: whoever sees it must find the object.
-        connection.request_name(WATCHER).await.expect("nobody else is the watcher on a private bus");
-        *self.running.lock().unwrap() = Some(Running { connection, registered, departures });
+        connection
+            .request_name(WATCHER)
+            .await
+            .expect("nobody else is the watcher on a private bus");
+        *self.running.lock().unwrap() = Some(Running {
+            connection,
+            registered,
+            departures,
+        });
     }
 
     /// Leaves the bus as a killed panel does.
@@ -97,7 +108,9 @@ impl TrayHost {
     pub async fn wait_for_item(&self, id: &str, deadline: Duration) -> TrayItem {
         let (connection, registered) = {
             let running = self.running.lock().unwrap();
-            let running = running.as_ref().expect("the tray host is stopped: nothing can register");
+            let running = running
+                .as_ref()
+                .expect("the tray host is stopped: nothing can register");
             (running.connection.clone(), running.registered.clone())
         };
         eventually(&format!("a tray item with id {id:?}"), deadline, async || {
@@ -119,8 +132,13 @@ impl TrayHost {
     }
 
     pub(crate) fn write_evidence(&self, folder: &Path) {
-        let text = self.last_menu().map_or_else(|| "no menu was read\n".to_owned(), |menu| menu.to_string());
-        let _ = std::fs::write(folder.join("tray-menu.txt"), format!("items: {:?}\n\n{text}", self.items()));
+        let text = self
+            .last_menu()
+            .map_or_else(|| "no menu was read\n".to_owned(), |menu| menu.to_string());
+        let _ = std::fs::write(
+            folder.join("tray-menu.txt"),
+            format!("items: {:?}\n\n{text}", self.items()),
+        );
     }
 }
 
@@ -132,19 +150,34 @@ impl Registered {
 
 /// Items vanish with the program that owned them.
 async fn forget_departed(connection: Connection, items: Arc<watch::Sender<Vec<Registered>>>) {
-    let Ok(bus) = fdo::DBusProxy::new(&connection).await else { return };
-    let Ok(mut changes) = bus.receive_name_owner_changed().await else { return };
+    let Ok(bus) = fdo::DBusProxy::new(&connection).await else {
+        return;
+    };
+    let Ok(mut changes) = bus.receive_name_owner_changed().await else {
+        return;
+    };
     while let Some(change) = changes.next().await {
         let Ok(args) = change.args() else { continue };
         if args.new_owner().is_some() {
             continue;
         }
         let name = args.name().to_string();
-        let gone: Vec<_> = items.borrow().iter().filter(|item| item.bus_name == name).cloned().collect();
+        let gone: Vec<_> = items
+            .borrow()
+            .iter()
+            .filter(|item| item.bus_name == name)
+            .cloned()
+            .collect();
         for item in gone {
             items.send_modify(|items| items.retain(|other| *other != item));
             let _ = connection
-                .emit_signal(None::<&str>, WATCHER_PATH, WATCHER, "StatusNotifierItemUnregistered", &item.to_text())
+                .emit_signal(
+                    None::<&str>,
+                    WATCHER_PATH,
+                    WATCHER,
+                    "StatusNotifierItemUnregistered",
+                    &item.to_text(),
+                )
                 .await;
         }
     }
@@ -164,10 +197,18 @@ impl Watcher {
     ) -> fdo::Result<()> {
         // Apps pass their bus name, or (older ones) the object path on the connection they call from.
         let item = if service.starts_with('/') {
-            let sender = header.sender().ok_or_else(|| fdo::Error::InvalidArgs("no sender".to_owned()))?;
-            Registered { bus_name: sender.to_string(), path: service }
+            let sender = header
+                .sender()
+                .ok_or_else(|| fdo::Error::InvalidArgs("no sender".to_owned()))?;
+            Registered {
+                bus_name: sender.to_string(),
+                path: service,
+            }
         } else {
-            Registered { bus_name: service, path: "/StatusNotifierItem".to_owned() }
+            Registered {
+                bus_name: service,
+                path: "/StatusNotifierItem".to_owned(),
+            }
         };
         let text = item.to_text();
         self.items.send_if_modified(|items| {
@@ -178,7 +219,13 @@ impl Watcher {
             new
         });
         connection
-            .emit_signal(None::<&str>, WATCHER_PATH, WATCHER, "StatusNotifierItemRegistered", &text)
+            .emit_signal(
+                None::<&str>,
+                WATCHER_PATH,
+                WATCHER,
+                "StatusNotifierItemRegistered",
+                &text,
+            )
             .await?;
         Ok(())
     }
@@ -259,8 +306,12 @@ impl TrayItem {
             .map_err(text)?
             .build();
         // Listening starts before the first read, so no change falls between the two.
-        let mut signals = MessageStream::for_match_rule(rule, connection, Some(4096)).await.map_err(text)?;
-        let menu = Proxy::new(connection, registered.bus_name, path, MENU).await.map_err(text)?;
+        let mut signals = MessageStream::for_match_rule(rule, connection, Some(4096))
+            .await
+            .map_err(text)?;
+        let menu = Proxy::new(connection, registered.bus_name, path, MENU)
+            .await
+            .map_err(text)?;
         let updates = Arc::new(Mutex::new(Vec::new()));
         let (notify, changed) = watch::channel(0);
         let seen = updates.clone();
@@ -268,12 +319,22 @@ impl TrayItem {
             while let Some(Ok(message)) = signals.next().await {
                 let signal = message.header().member().map_or_else(String::new, ToString::to_string);
                 if signal == "LayoutUpdated" || signal == "ItemsPropertiesUpdated" {
-                    seen.lock().unwrap().push(MenuUpdate { at: Instant::now(), signal });
+                    seen.lock().unwrap().push(MenuUpdate {
+                        at: Instant::now(),
+                        signal,
+                    });
                     notify.send_modify(|count| *count += 1);
                 }
             }
         });
-        Ok(Self { item, menu, updates, changed, listener, last_menu })
+        Ok(Self {
+            item,
+            menu,
+            updates,
+            changed,
+            listener,
+            last_menu,
+        })
     }
 
     /// Reads the whole menu.
@@ -283,7 +344,9 @@ impl TrayItem {
     pub async fn menu(&self) -> MenuModel {
         let whole = (0_i32, -1_i32, Vec::<String>::new());
         let call = self.menu.call_method("GetLayout", &whole);
-        let reply = tokio::time::timeout(SOON, call).await.expect("the app answers GetLayout within 5 s");
+        let reply = tokio::time::timeout(SOON, call)
+            .await
+            .expect("the app answers GetLayout within 5 s");
         let reply = reply.unwrap_or_else(|error| panic!("GetLayout failed: {error}"));
         let body = reply.body();
         let answer: Structure<'_> = body.deserialize().expect("GetLayout answers with a structure");
@@ -300,11 +363,18 @@ impl TrayItem {
         // A click that meets a new layout has an id that is gone; a person would aim again.
         for last in [false, true] {
             let menu = self.menu().await;
-            let Some(item) = menu.item(label) else { panic!("no item {label:?} in the tray menu:\n{menu}") };
-            assert!(item.enabled && item.visible, "{label:?} cannot be clicked in the tray menu:\n{menu}");
+            let Some(item) = menu.item(label) else {
+                panic!("no item {label:?} in the tray menu:\n{menu}")
+            };
+            assert!(
+                item.enabled && item.visible,
+                "{label:?} cannot be clicked in the tray menu:\n{menu}"
+            );
             let at = Instant::now();
             match self.event(item.id, "clicked").await {
                 Ok(()) => return at,
+                // The click did its work before an answer could be sent: *Quit*.
+                Err(zbus::Error::MethodError(name, ..)) if name.ends_with(".NoReply") => return at,
                 Err(error) if last => panic!("the app refused a click on {label:?}: {error}\n{menu}"),
                 Err(_) => {}
             }
@@ -317,7 +387,10 @@ impl TrayItem {
     /// # Errors
     /// When the app refuses, as with an id of an older layout.
     pub async fn event(&self, id: i32, event: &str) -> zbus::Result<()> {
-        self.menu.call_method("Event", &(id, event, Value::I32(0), 0_u32)).await.map(drop)
+        self.menu
+            .call_method("Event", &(id, event, Value::I32(0), 0_u32))
+            .await
+            .map(drop)
     }
 
     /// Tells the app that the menu opens, as a panel does before it shows it.
@@ -356,7 +429,11 @@ impl TrayItem {
             }
             if !matches!(tokio::time::timeout_at(end.into(), changed.changed()).await, Ok(Ok(()))) {
                 let now = self.menu().await;
-                let silent = if accept(&now) { " (it is so now, but no signal announced it)" } else { "" };
+                let silent = if accept(&now) {
+                    " (it is so now, but no signal announced it)"
+                } else {
+                    ""
+                };
                 panic!("waited {deadline:?} for the tray menu: {what}{silent}\n{now}");
             }
         }
@@ -387,7 +464,10 @@ impl TrayItem {
         T: TryFrom<zbus::zvariant::OwnedValue>,
         T::Error: Into<zbus::Error>,
     {
-        self.item.get_property(name).await.unwrap_or_else(|error| panic!("tray item has no {name}: {error}"))
+        self.item
+            .get_property(name)
+            .await
+            .unwrap_or_else(|error| panic!("tray item has no {name}: {error}"))
     }
 }
 

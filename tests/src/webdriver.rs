@@ -27,21 +27,48 @@ impl WebView {
     /// # Panics
     /// When the app was not started to be driven, or shows no page until the deadline.
     pub async fn attach(app: &App, deadline: Duration) -> Self {
-        let inspector = app.inspector.expect("start the app with `.driven()` to drive its web view");
+        let inspector = app
+            .inspector
+            .expect("start the app with `.driven()` to drive its web view");
         let port = inspector + 1;
         let program = needs::find("WebKitWebDriver").expect("begin the test with `if !needs::web_view()`");
         let mut command = app.shared.command(&program);
-        command.arg(format!("--port={port}")).arg(format!("--target=127.0.0.1:{inspector}"));
+        command
+            .arg(format!("--port={port}"))
+            .arg(format!("--target=127.0.0.1:{inspector}"));
         let server = Tree::spawn("WebKitWebDriver", command, &app.shared.log("webdriver.log"), false);
+        // A session asked for before both listen hangs until its time-out.
+        eventually(
+            "the app's inspector and the WebDriver server to listen",
+            deadline,
+            async || {
+                let missing = [("inspector", inspector), ("driver", port)]
+                    .into_iter()
+                    .find(|(_, port)| !listens(*port));
+                missing.map_or(Ok(()), |(name, port)| {
+                    Err(format!("no {name} on port {port}; app: {}", last_lines(&app.log())))
+                })
+            },
+        )
+        .await;
         let url = format!("http://127.0.0.1:{port}");
         let driver = eventually("a web view that can be driven", deadline, async || {
-            let attempt = WebDriver::builder(&url, Capabilities::new()).request_timeout(SOON).keep_alive(true);
+            let attempt = WebDriver::builder(&url, Capabilities::new())
+                .request_timeout(SOON)
+                .keep_alive(true);
             attempt.connect().await.map_err(|error| {
-                format!("{error}\n    driver: {}\n    app: {}", last_lines(&server.log()), last_lines(&app.log()))
+                format!(
+                    "{error}\n    driver: {}\n    app: {}",
+                    last_lines(&server.log()),
+                    last_lines(&app.log())
+                )
             })
         })
         .await;
-        Self { driver, _server: server }
+        Self {
+            driver,
+            _server: server,
+        }
     }
 
     /// The session, for whatever is not here.
@@ -81,7 +108,10 @@ impl WebView {
     /// When it cannot be pressed.
     pub async fn toggle(&self, service: &str) {
         let switch = self.switch(service).await;
-        switch.click().await.unwrap_or_else(|error| panic!("cannot press the switch of {service}: {error}"));
+        switch
+            .click()
+            .await
+            .unwrap_or_else(|error| panic!("cannot press the switch of {service}: {error}"));
     }
 
     /// The first element that matches a CSS selector.
@@ -89,9 +119,11 @@ impl WebView {
     /// # Panics
     /// When there is none within 5 s.
     pub async fn find(&self, css: &str) -> WebElement {
-        eventually(&format!("{css} in the page"), SOON, async || match self.driver.find(By::Css(css)).await {
-            Ok(element) => Ok(element),
-            Err(_) => Err(self.page_text().await),
+        eventually(&format!("{css} in the page"), SOON, async || {
+            match self.driver.find(By::Css(css)).await {
+                Ok(element) => Ok(element),
+                Err(_) => Err(self.page_text().await),
+            }
         })
         .await
     }
@@ -109,7 +141,11 @@ impl WebView {
         eventually(&format!("{text:?} in {css}"), deadline, async || {
             let element = self.driver.find(By::Css(css)).await.map_err(short)?;
             let found = element.text().await.map_err(short)?;
-            if found.contains(text) { Ok(found) } else { Err(format!("{found:?}")) }
+            if found.contains(text) {
+                Ok(found)
+            } else {
+                Err(format!("{found:?}"))
+            }
         })
         .await
     }
@@ -130,7 +166,11 @@ impl WebView {
         eventually(&format!("{attribute}={value:?} on {css}"), deadline, async || {
             let element = self.driver.find(By::Css(css)).await.map_err(short)?;
             let found = element.attr(attribute).await.map_err(short)?;
-            if found.as_deref() == Some(value) { Ok(()) } else { Err(format!("{found:?}")) }
+            if found.as_deref() == Some(value) {
+                Ok(())
+            } else {
+                Err(format!("{found:?}"))
+            }
         })
         .await;
     }
@@ -141,12 +181,19 @@ impl WebView {
     /// When it throws.
     pub async fn run(&self, script: &str) -> serde_json::Value {
         let result = self.driver.execute(script, Vec::new()).await;
-        result.unwrap_or_else(|error| panic!("{script}: {error}")).json().clone()
+        result
+            .unwrap_or_else(|error| panic!("{script}: {error}"))
+            .json()
+            .clone()
     }
 
     /// The page as a person reads it, or why there is none.
     pub async fn page_text(&self) -> String {
-        match self.driver.execute("return document.body ? document.body.innerText : ''", Vec::new()).await {
+        match self
+            .driver
+            .execute("return document.body ? document.body.innerText : ''", Vec::new())
+            .await
+        {
             Ok(text) => format!("the page reads: {}", text.json()),
             Err(error) => format!("no page: {error}"),
         }
@@ -157,7 +204,10 @@ impl WebView {
     /// # Panics
     /// When that fails.
     pub async fn screenshot(&self, path: &Path) {
-        self.driver.screenshot(path).await.unwrap_or_else(|error| panic!("no screenshot of the page: {error}"));
+        self.driver
+            .screenshot(path)
+            .await
+            .unwrap_or_else(|error| panic!("no screenshot of the page: {error}"));
     }
 
     /// What axe-core finds wrong with the page: rule, impact and where, one text each. Needs `npm ci` in `ui/`.
@@ -175,7 +225,17 @@ impl WebView {
             e => done(['axe failed: ' + e]));";
         let result = self.driver.execute_async(script, Vec::new()).await;
         let result = result.unwrap_or_else(|error| panic!("axe-core did not finish: {error}"));
-        result.convert().unwrap_or_else(|error| panic!("axe-core answered something else: {error}"))
+        result
+            .convert()
+            .unwrap_or_else(|error| panic!("axe-core answered something else: {error}"))
+    }
+}
+
+impl Drop for WebView {
+    fn drop(&mut self) {
+        // The session ends with its server. Ending it in order would block this thread, which runs the test's runtime
+        // and with it the connection the request needs, until the request's time-out.
+        let _ = self.driver.clone().leak();
     }
 }
 
@@ -188,6 +248,17 @@ pub fn named(role: &str, name: &str) -> String {
         _ => return format!("[role=\"{role}\"][aria-label=\"{name}\"]"),
     };
     format!("[role=\"{role}\"][aria-label=\"{name}\"], {native}[aria-label=\"{name}\"]")
+}
+
+/// Whether someone listens on a TCP port of this machine, told without connecting.
+fn listens(port: u16) -> bool {
+    const LISTEN: &str = "0A";
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let address = format!(":{port:04X}");
+    table.lines().skip(1).any(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        words.next().is_some_and(|local| local.ends_with(&address)) && words.nth(1) == Some(LISTEN)
+    })
 }
 
 fn short(error: WebDriverError) -> String {

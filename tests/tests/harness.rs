@@ -1,5 +1,10 @@
 //! The harness itself, against programs that are known to be right: a ksni tray item, notify-send, WebKit's MiniBrowser.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests fail by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests fail by panicking"
+)]
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,7 +15,7 @@ use locald_tests::desktop::{Appearance, Desktop, Notifications};
 use locald_tests::engine_proxy::{EngineProxy, Mode};
 use locald_tests::proc;
 use locald_tests::wait::{LATER, SOON, eventually};
-use locald_tests::{App, needs};
+use locald_tests::{App, engines, needs};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -18,7 +23,10 @@ const STAND_IN: &str = "LOCALD_TESTS_STAND_IN";
 
 /// This test binary again, as the program that `stand_in_tray` is when the variable is set.
 async fn start_stand_in(desktop: &Desktop) -> App {
-    let app = desktop.app().program(std::env::current_exe().unwrap()).env(STAND_IN, "1");
+    let app = desktop
+        .app()
+        .program(std::env::current_exe().unwrap())
+        .env(STAND_IN, "1");
     app.arg("--exact").arg("stand_in_tray").arg("--nocapture").start().await
 }
 
@@ -39,7 +47,11 @@ impl ksni::Tray for Tray {
     }
 
     fn icon_pixmap(&self) -> Vec<ksni::Icon> {
-        vec![ksni::Icon { width: 2, height: 1, data: vec![255, 0, 128, 0, 255, 1, 2, 3] }]
+        vec![ksni::Icon {
+            width: 2,
+            height: 1,
+            data: vec![255, 0, 128, 0, 255, 1, 2, 3],
+        }]
     }
 
     fn activate(&mut self, _x: i32, _y: i32) {
@@ -63,9 +75,23 @@ impl ksni::Tray for Tray {
             activate: Box::new(|_| std::process::exit(0)),
             ..Default::default()
         };
-        let disabled = StandardItem { label: "Never".to_owned(), enabled: false, ..Default::default() };
-        let services = (0..self.services).map(|n| StandardItem { label: format!("s{n}"), ..Default::default() }.into());
-        let shop = SubMenu { label: "shop".to_owned(), submenu: vec![db.into(), disabled.into()], ..Default::default() };
+        let disabled = StandardItem {
+            label: "Never".to_owned(),
+            enabled: false,
+            ..Default::default()
+        };
+        let services = (0..self.services).map(|n| {
+            StandardItem {
+                label: format!("s{n}"),
+                ..Default::default()
+            }
+            .into()
+        });
+        let shop = SubMenu {
+            label: "shop".to_owned(),
+            submenu: vec![db.into(), disabled.into()],
+            ..Default::default()
+        };
         let mut menu = vec![shop.into(), MenuItem::Separator, add.into(), quit.into()];
         menu.extend(services);
         menu
@@ -92,29 +118,45 @@ async fn a_tray_item_is_read_clicked_and_followed() {
     let tray = desktop.tray.wait_for_item("locald", SOON).await;
 
     let menu = tray.menu().await;
-    assert_eq!(menu.to_string(), "shop\n    [ ] my_db\n    Never  (disabled)\n---\nAdd\nQuit\n");
+    assert_eq!(
+        menu.to_string(),
+        "shop\n    [ ] my_db\n    Never  (disabled)\n---\nAdd\nQuit\n"
+    );
     assert!(menu.item("my_db").unwrap().is_check());
 
     tray.click("my_db").await;
-    let menu = tray.wait_for_menu("my_db is checked", SOON, |menu| menu.item("my_db").unwrap().checked()).await;
+    let menu = tray
+        .wait_for_menu("my_db is checked", SOON, |menu| menu.item("my_db").unwrap().checked())
+        .await;
     assert_eq!(menu.item("my_db").unwrap().label, "my_db: starting");
     assert_eq!(tray.updates().len(), 1, "{:?}", tray.updates());
     assert_eq!(tray.updates()[0].signal, "ItemsPropertiesUpdated");
 
     tray.click("Add").await;
-    tray.wait_for_menu("a new item", SOON, |menu| menu.item("s0").is_some()).await;
+    tray.wait_for_menu("a new item", SOON, |menu| menu.item("s0").is_some())
+        .await;
     assert_eq!(tray.updates()[1].signal, "LayoutUpdated");
 
     tray.activate().await;
     let seen = eventually("the title after a left click", SOON, async || {
         let seen = tray.appearance().await;
-        if seen.title == "activated 1" { Ok(seen) } else { Err(seen.title) }
+        if seen.title == "activated 1" {
+            Ok(seen)
+        } else {
+            Err(seen.title)
+        }
     });
     assert_eq!(seen.await.icons, [(2, 1, vec![255, 0, 128, 0, 255, 1, 2, 3])]);
 
     tray.click("Quit").await;
     assert!(app.wait(SOON).await.success());
-    let gone = async || if desktop.tray.items().is_empty() { Ok(()) } else { Err(format!("{:?}", desktop.tray.items())) };
+    let gone = async || {
+        if desktop.tray.items().is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{:?}", desktop.tray.items()))
+        }
+    };
     eventually("the item to be forgotten", SOON, gone).await;
 }
 
@@ -142,11 +184,18 @@ async fn notifications_are_recorded_and_their_buttons_pressed() {
     }
     let desktop = Desktop::start().await;
     let notify = async |summary: &str, log: &str| {
-        let app = desktop.app().program("notify-send").arg("--app-name=locald").arg("--action=restart=Restart");
+        let app = desktop
+            .app()
+            .program("notify-send")
+            .arg("--app-name=locald")
+            .arg("--action=restart=Restart");
         (app.arg("--action=log=View log").arg(summary).arg(log).start()).await
     };
     let mut sender = notify("db exited with code 3", "last line").await;
-    let shown = desktop.notifications.wait_for("the exit of db", SOON, |it| it.summary.contains("db")).await;
+    let shown = desktop
+        .notifications
+        .wait_for("the exit of db", SOON, |it| it.summary.contains("db"))
+        .await;
     assert_eq!((shown.app_name.as_str(), shown.body.as_str()), ("locald", "last line"));
     assert_eq!(shown.action("View log"), Some("log"));
     desktop.notifications.invoke(shown.id, "restart").await;
@@ -158,7 +207,10 @@ async fn notifications_are_recorded_and_their_buttons_pressed() {
     assert!(!unheard.wait(SOON).await.success());
     desktop.notifications.start().await;
     let _sender = notify("second", "").await;
-    let second = desktop.notifications.wait_for("the second", SOON, |it| it.summary == "second").await;
+    let second = desktop
+        .notifications
+        .wait_for("the second", SOON, |it| it.summary == "second")
+        .await;
     desktop.notifications.close(second.id).await;
     let closed: Vec<bool> = desktop.notifications.all().iter().map(|it| it.closed).collect();
     assert_eq!(closed, [true, true]);
@@ -175,12 +227,16 @@ async fn a_notification_server_can_be_silent_or_never_come() {
         eventually("the sender to be on the bus and wait", SOON, async || {
             // Nothing tells from outside that a program waits, but the bus has started or asked for what it waits for.
             let asked = match kind {
-                Notifications::NeverClaimed => {
-                    proc::all().iter().any(|it| it.command_line() == "/bin/sleep 600" && it.parent != 1)
-                }
+                Notifications::NeverClaimed => proc::all()
+                    .iter()
+                    .any(|it| it.command_line() == "/bin/sleep 600" && it.parent != 1),
                 _ => sender.processes().iter().any(|it| it.open_files() > 3),
             };
-            if asked { Ok(()) } else { Err(format!("{kind:?}: {}", sender.log())) }
+            if asked {
+                Ok(())
+            } else {
+                Err(format!("{kind:?}: {}", sender.log()))
+            }
         })
         .await;
         assert!(sender.is_running(), "{kind:?}: {}", sender.log());
@@ -211,7 +267,14 @@ async fn browse(desktop: &Desktop) -> App {
     let page = desktop.home().join("page.html");
     std::fs::write(&page, PAGE).unwrap();
     let url = format!("file://{}", page.display());
-    desktop.app().program(MINI_BROWSER).driven().arg("--automation").arg(url).start().await
+    desktop
+        .app()
+        .program(MINI_BROWSER)
+        .driven()
+        .arg("--automation")
+        .arg(url)
+        .start()
+        .await
 }
 
 #[tokio::test]
@@ -225,7 +288,11 @@ async fn a_web_view_is_driven_in_light_and_dark() {
         let view = app.web_view(LATER).await;
         let page = format!("file://{}/page.html", desktop.home().display());
         view.driver().goto(&page).await.unwrap();
-        assert_eq!(view.run("return matchMedia('(prefers-color-scheme: dark)').matches").await, dark);
+        assert_eq!(
+            view.run("return matchMedia('(prefers-color-scheme: dark)').matches")
+                .await,
+            dark
+        );
         assert!(!view.is_on("shop/db").await);
         view.toggle("shop/db").await;
         view.wait_for_row("shop/db", "running", SOON).await;
@@ -245,7 +312,14 @@ async fn windows_are_listed_focused_and_closed() {
     }
     let desktop = Desktop::start().await;
     let window = async |title: &str| {
-        let app = desktop.app().program("xmessage").arg("-title").arg(title).arg("hello").start().await;
+        let app = desktop
+            .app()
+            .program("xmessage")
+            .arg("-title")
+            .arg(title)
+            .arg("hello")
+            .start()
+            .await;
         desktop.wait_for_window(title, SOON).await;
         app
     };
@@ -254,7 +328,11 @@ async fn windows_are_listed_focused_and_closed() {
     for title in ["first", "second one"] {
         desktop.focus_window(title).await;
         eventually("the focus", SOON, async || {
-            if desktop.window_is_focused(title).await { Ok(()) } else { Err(title) }
+            if desktop.window_is_focused(title).await {
+                Ok(())
+            } else {
+                Err(title)
+            }
         })
         .await;
     }
@@ -270,17 +348,35 @@ async fn a_process_tree_is_seen_and_dies_with_its_guard() {
         return;
     }
     let desktop = Desktop::start().await;
-    let app = desktop.app().program("sh").arg("-c").arg("sleep 300 & (sleep 301 & wait) & wait").start().await;
+    let app = desktop
+        .app()
+        .program("sh")
+        .arg("-c")
+        .arg("sleep 300 & (sleep 301 & wait) & wait")
+        .start()
+        .await;
     let all = eventually("the whole tree", SOON, async || {
         let all = app.processes();
-        if all.iter().filter(|it| it.name == "sleep").count() == 2 { Ok(all) } else { Err(format!("{all:?}")) }
+        if all.iter().filter(|it| it.name == "sleep").count() == 2 {
+            Ok(all)
+        } else {
+            Err(format!("{all:?}"))
+        }
     })
     .await;
     assert!(proc::pss_kib(app.pid()) > 50);
     drop(app);
     eventually("all of them to be gone", SOON, async || {
-        let left: Vec<_> = all.iter().filter_map(|it| proc::Process::read(it.pid)).filter(|it| it.state != 'Z').collect();
-        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+        let left: Vec<_> = all
+            .iter()
+            .filter_map(|it| proc::Process::read(it.pid))
+            .filter(|it| it.state != 'Z')
+            .collect();
+        if left.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{left:?}"))
+        }
     })
     .await;
 }
@@ -307,7 +403,10 @@ async fn an_engine_proxy_records_cuts_refuses_holds_and_delays() {
     let (engine, socket) = (folder.path().join("engine.sock"), folder.path().join("proxy.sock"));
     let server = engine.clone();
     let engine_task = tokio::spawn(async move { echo_engine(&server).await });
-    eventually("the engine", SOON, async || if engine.exists() { Ok(()) } else { Err("no socket") }).await;
+    eventually("the engine", SOON, async || {
+        if engine.exists() { Ok(()) } else { Err("no socket") }
+    })
+    .await;
     let proxy = EngineProxy::start(&socket, &engine);
     proxy.mark("\"status\":\"die\"");
 
@@ -318,11 +417,21 @@ async fn an_engine_proxy_records_cuts_refuses_holds_and_delays() {
     };
     let start = Instant::now();
     let mut stream = UnixStream::connect(&socket).await.unwrap();
-    assert!(ask(&mut stream, "POST /v1.41/containers/a/start?x=1 HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}").await > 0);
+    assert!(
+        ask(
+            &mut stream,
+            "POST /v1.41/containers/a/start?x=1 HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"
+        )
+        .await
+            > 0
+    );
     assert!(ask(&mut stream, "GET /_ping HTTP/1.1\r\n\r\n").await > 0);
     let request = proxy.wait_for("start", start, SOON, |it| it.is("POST", "/start")).await;
     assert!(request.at >= start);
-    assert_eq!((proxy.requests().len(), proxy.open_connections(), proxy.accepted()), (2, 1, 1));
+    assert_eq!(
+        (proxy.requests().len(), proxy.open_connections(), proxy.accepted()),
+        (2, 1, 1)
+    );
     assert_eq!(proxy.marked("\"status\":\"die\"").len(), 2);
     assert!(proxy.requests_since(Instant::now()).is_empty());
 
@@ -332,9 +441,15 @@ async fn an_engine_proxy_records_cuts_refuses_holds_and_delays() {
     assert!(before.elapsed() >= Duration::from_millis(120));
 
     proxy.set_mode(Mode::Hold);
-    let silent = tokio::time::timeout(Duration::from_millis(200), ask(&mut stream, "GET /held HTTP/1.1\r\n\r\n")).await;
+    let silent = tokio::time::timeout(
+        Duration::from_millis(200),
+        ask(&mut stream, "GET /held HTTP/1.1\r\n\r\n"),
+    )
+    .await;
     assert!(silent.is_err());
-    proxy.wait_for("held, yet recorded", start, SOON, |it| it.is("GET", "/held")).await;
+    proxy
+        .wait_for("held, yet recorded", start, SOON, |it| it.is("GET", "/held"))
+        .await;
 
     proxy.cut();
     assert_eq!(ask(&mut stream, "").await, 0, "a cut connection is at its end");
@@ -366,14 +481,67 @@ async fn evidence_of_a_failure_is_kept() {
     let folder = locald_tests::failure::workspace().join("test-output/evidence_of_a_failure_is_kept");
     let _ = std::fs::remove_dir_all(&folder);
     let mut again = tokio::process::Command::new(std::env::current_exe().unwrap());
-    again.args(["--exact", "evidence_of_a_failure_is_kept", "--nocapture"]).env("LOCALD_TESTS_FAIL", "1");
+    again
+        .args(["--exact", "evidence_of_a_failure_is_kept", "--nocapture"])
+        .env("LOCALD_TESTS_FAIL", "1");
     let output = again.output().await.unwrap();
     assert!(!output.status.success());
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains(&folder.display().to_string()), "{text}");
-    for name in ["screen.png", "tray-menu.txt", "notifications.txt", "processes.txt", "bus.log"] {
+    for name in [
+        "screen.png",
+        "tray-menu.txt",
+        "notifications.txt",
+        "processes.txt",
+        "bus.log",
+    ] {
         assert!(folder.join(name).exists(), "{name} is missing\n{text}");
     }
-    assert!(std::fs::read_to_string(folder.join("tray-menu.txt")).unwrap().contains("my_db"));
+    assert!(
+        std::fs::read_to_string(folder.join("tray-menu.txt"))
+            .unwrap()
+            .contains("my_db")
+    );
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_real_engine_is_used_through_the_proxy() {
+    let Some(dockerd) = engines::dockerd() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let proxy = engines::proxied(&dockerd, folder.path());
+    proxy.mark("\"status\":\"die\"");
+    let events = UnixStream::connect(proxy.socket()).await.unwrap();
+    let (mut answers, mut request) = events.into_split();
+    request
+        .write_all(b"GET /v1.41/events HTTP/1.1\r\nHost: docker\r\n\r\n")
+        .await
+        .unwrap();
+    let reading = tokio::spawn(async move {
+        let mut buffer = [0; 4096];
+        while let Ok(1..) = answers.read(&mut buffer).await {}
+    });
+    let host = format!("unix://{}", proxy.socket().display());
+    let start = Instant::now();
+    let program = if Path::new("/usr/bin/docker").exists() {
+        "/usr/bin/docker"
+    } else {
+        "docker"
+    };
+    let mut docker = tokio::process::Command::new(program);
+    docker
+        .env("DOCKER_HOST", host)
+        .args(["run", "--rm", engines::BUSYBOX, "sh", "-c", "exit 3"]);
+    assert_eq!(docker.output().await.unwrap().status.code(), Some(3));
+    let started = proxy.wait_for("start", start, SOON, |it| it.is("POST", "/start")).await;
+    let died = eventually("the event of its end", SOON, async || {
+        proxy
+            .marked("\"status\":\"die\"")
+            .first()
+            .copied()
+            .ok_or("nothing marked")
+    })
+    .await;
+    assert!(died > started.at);
+    reading.abort();
 }

@@ -40,8 +40,7 @@ pub trait Engine: Send + Sync {
     ///
     /// # Errors
     /// [`EngineError::Prepare`] when the image is neither here nor can be fetched.
-    fn prepare<'a>(&'a self, spec: &'a InstanceSpec, progress: ProgressSink)
-    -> BoxFuture<'a, Result<(), EngineError>>;
+    fn prepare<'a>(&'a self, spec: &'a InstanceSpec, progress: ProgressSink) -> BoxFuture<'a, Result<(), EngineError>>;
 
     /// Starts the service's instance. `existing` is one that carries this spec's hash and isn't running: it is
     /// started as it is; when it is gone by now, or `None`, leftovers of the same service are removed and a new one
@@ -79,10 +78,7 @@ pub trait Engine: Send + Sync {
     ///
     /// # Errors
     /// [`EngineError::Inspect`].
-    fn inspect<'a>(
-        &'a self,
-        instance: &'a InstanceId,
-    ) -> BoxFuture<'a, Result<Option<ObservedInstance>, EngineError>>;
+    fn inspect<'a>(&'a self, instance: &'a InstanceId) -> BoxFuture<'a, Result<Option<ObservedInstance>, EngineError>>;
 
     /// What happens to instances from now on. Resolves once the subscription stands, so that a `list` after it
     /// leaves no gap. The stream ends, or yields an error and ends, when the connection is lost.

@@ -2,11 +2,7 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use locald_core::{
-    EngineId, InstanceId, ServiceId, ServiceSpec,
-    instance::ExitFacts,
-    spec::Signal,
-};
+use locald_core::{EngineId, InstanceId, ServiceId, ServiceSpec, instance::ExitFacts, spec::Signal};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;

@@ -12,12 +12,12 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::app::{self, Output};
+use crate::environment::environment;
 use crate::failure::{self, Evidence};
 use crate::needs;
 use crate::notifications::NotificationServer;
 use crate::session::{Bus, Display, WindowManager, tied_command};
 use crate::tray_host::TrayHost;
-use crate::wait::eventually;
 
 /// What the desktop says about light and dark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -126,17 +126,6 @@ pub(crate) struct Shared {
     pub(crate) env: Mutex<BTreeMap<OsString, OsString>>,
     pub(crate) display: u32,
     evidence: Evidence,
-}
-
-/// A window on the display.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// X11 id, as `0x…`.
-    pub id: String,
-    /// The title.
-    pub title: String,
-    /// The process that opened it.
-    pub pid: Option<u32>,
 }
 
 impl Desktop {
@@ -316,119 +305,6 @@ impl Desktop {
         command.current_dir(folder).args(args);
         app::run(command, &self.root().join("logs/cli.log"), Duration::from_secs(60)).await
     }
-
-    /// Takes a picture of the whole screen.
-    ///
-    /// # Panics
-    /// When that fails.
-    pub async fn screenshot(&self, path: &Path) {
-        let mut command = self.command("import");
-        command.args(["-window", "root"]).arg(path);
-        text_of(command).await;
-    }
-
-    /// The windows a person could see, with a title.
-    ///
-    /// # Panics
-    /// When the window manager does not answer.
-    pub async fn windows(&self) -> Vec<Window> {
-        let mut command = self.command("wmctrl");
-        command.args(["-l", "-p"]);
-        let text = text_of(command).await;
-        let parse = |line: &str| {
-            let mut words = line.split_whitespace();
-            let (id, _desktop, pid, host) = (words.next()?, words.next()?, words.next()?, words.next()?);
-            let title = line.split_once(&format!(" {host} ")).map_or("", |(_, title)| title);
-            Some(Window {
-                id: id.to_owned(),
-                title: title.trim().to_owned(),
-                pid: pid.parse().ok().filter(|&pid| pid != 0),
-            })
-        };
-        text.lines().filter_map(parse).collect()
-    }
-
-    /// Waits for a window with this title.
-    ///
-    /// # Panics
-    /// When there is none at the deadline.
-    pub async fn wait_for_window(&self, title: &str, deadline: Duration) -> Window {
-        eventually(&format!("a window titled {title:?}"), deadline, async || {
-            let windows = self.windows().await;
-            let found = windows.iter().find(|window| window.title == title).cloned();
-            found.ok_or_else(|| format!("{windows:?}"))
-        })
-        .await
-    }
-
-    /// Waits until no window has this title.
-    ///
-    /// # Panics
-    /// When there still is one at the deadline.
-    pub async fn wait_for_no_window(&self, title: &str, deadline: Duration) {
-        eventually(&format!("no window titled {title:?}"), deadline, async || {
-            let windows = self.windows().await;
-            if windows.iter().any(|window| window.title == title) {
-                Err(format!("{windows:?}"))
-            } else {
-                Ok(())
-            }
-        })
-        .await;
-    }
-
-    /// Asks the window to close, as its close button does.
-    ///
-    /// # Panics
-    /// When there is no such window.
-    pub async fn close_window(&self, title: &str) {
-        self.wmctrl("-c", title).await;
-    }
-
-    /// Brings the window to the front and gives it the focus.
-    ///
-    /// # Panics
-    /// When there is no such window.
-    pub async fn focus_window(&self, title: &str) {
-        self.wmctrl("-a", title).await;
-    }
-
-    async fn wmctrl(&self, action: &str, title: &str) {
-        let windows = self.windows().await;
-        let window = windows.iter().find(|window| window.title == title);
-        let window = window.unwrap_or_else(|| panic!("no window titled {title:?} among {windows:?}"));
-        let mut command = self.command("wmctrl");
-        command.args(["-i", action, &window.id]);
-        text_of(command).await;
-    }
-
-    /// Whether the window with this title has the focus.
-    ///
-    /// # Panics
-    /// When the display does not answer.
-    pub async fn window_is_focused(&self, title: &str) -> bool {
-        let mut command = self.command("xprop");
-        command.args(["-root", "_NET_ACTIVE_WINDOW"]);
-        let text = text_of(command).await;
-        let id = |text: &str| u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok();
-        let active = text.rsplit('#').next().and_then(id);
-        active.is_some()
-            && self
-                .windows()
-                .await
-                .iter()
-                .any(|window| window.title == title && id(&window.id) == active)
-    }
-
-    /// Presses keys in the focused window, in `xdotool`'s names: `Tab`, `Return`, `ctrl+f`.
-    ///
-    /// # Panics
-    /// When a name is not known.
-    pub async fn press(&self, keys: &[&str]) {
-        let mut command = self.command("xdotool");
-        command.args(["key", "--clearmodifiers"]).args(keys);
-        text_of(command).await;
-    }
 }
 
 impl Shared {
@@ -471,83 +347,4 @@ impl Drop for Desktop {
             self.notifications.write_evidence(&folder);
         }
     }
-}
-
-fn environment(
-    home: &Path,
-    runtime: &Path,
-    display: u32,
-    bus: Option<&Bus>,
-    appearance: Appearance,
-) -> BTreeMap<OsString, OsString> {
-    let mut env: BTreeMap<OsString, OsString> = BTreeMap::new();
-    for key in [
-        "PATH",
-        "USER",
-        "LOGNAME",
-        "CI",
-        "RUST_LOG",
-        "LLVM_PROFILE_FILE",
-        "LD_LIBRARY_PATH",
-    ] {
-        if let Some(value) = std::env::var_os(key) {
-            env.insert(key.into(), value);
-        }
-    }
-    let mut set = |key: &str, value: OsString| env.insert(key.into(), value);
-    set("HOME", home.into());
-    for (key, folder) in [
-        ("XDG_CONFIG_HOME", ".config"),
-        ("XDG_DATA_HOME", ".local/share"),
-        ("XDG_STATE_HOME", ".local/state"),
-        ("XDG_CACHE_HOME", ".cache"),
-    ] {
-        fs::create_dir_all(home.join(folder)).expect("the test's folder is writable");
-        set(key, home.join(folder).into());
-    }
-    set("XDG_RUNTIME_DIR", runtime.into());
-    set("XDG_SESSION_TYPE", "x11".into());
-    set("XDG_CURRENT_DESKTOP", "locald-tests".into());
-    set("TMPDIR", "/tmp".into());
-    set("LANG", "C.UTF-8".into());
-    set("TZ", "UTC".into());
-    set("RUST_BACKTRACE", "1".into());
-    // Else the app would find, and change, the engine of the person running the tests.
-    set(
-        "DOCKER_HOST",
-        format!("unix://{}", runtime.with_file_name("no-engine.sock").display()).into(),
-    );
-    set("DISPLAY", format!(":{display}").into());
-    set("GDK_BACKEND", "x11".into());
-    // Accessibility, settings and file-system daemons would be started per test and outlive it.
-    set("NO_AT_BRIDGE", "1".into());
-    set("GTK_A11Y", "none".into());
-    set("GSETTINGS_BACKEND", "memory".into());
-    set("GIO_USE_VFS", "local".into());
-    // There is no GPU behind Xvfb.
-    set("LIBGL_ALWAYS_SOFTWARE", "1".into());
-    set("WEBKIT_DISABLE_DMABUF_RENDERER", "1".into());
-    if let Some(bus) = bus {
-        set("DBUS_SESSION_BUS_ADDRESS", bus.address.clone().into());
-    }
-    // The theme's name is what WebKit and tao both go by; `gtk-application-prefer-dark-theme` alone leaves WebKit light.
-    let theme = if appearance == Appearance::Dark {
-        "Adwaita-dark"
-    } else {
-        "Adwaita"
-    };
-    let gtk = home.join(".config/gtk-3.0");
-    fs::create_dir_all(&gtk).expect("the test's folder is writable");
-    let settings = format!("[Settings]\ngtk-theme-name={theme}\ngtk-enable-animations=0\n");
-    fs::write(gtk.join("settings.ini"), settings).expect("the test's folder is writable");
-    env
-}
-
-async fn text_of(mut command: Command) -> String {
-    let output = tokio::time::timeout(Duration::from_secs(20), command.kill_on_drop(true).output()).await;
-    let output = output.unwrap_or_else(|_| panic!("no answer in 20 s: {command:?}"));
-    let output = output.unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}\n{errors}", output.status);
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }

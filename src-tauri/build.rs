@@ -1,2 +1,21 @@
-//! Generates Tauri's context and the permissions for our own commands.
-fn main() {}
+//! Generates Tauri's context and a permission for each of our own commands.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let commands = &[
+        "dashboard_subscribe",
+        "set_services",
+        "restart_services",
+        "logs_open",
+        "logs_close",
+        "stats_open",
+        "stats_close",
+        "open_url",
+        "copy_text",
+        "add_project",
+        "quit",
+    ];
+    let manifest = tauri_build::AppManifest::new().commands(commands);
+    Ok(tauri_build::try_build(
+        tauri_build::Attributes::new().app_manifest(manifest),
+    )?)
+}

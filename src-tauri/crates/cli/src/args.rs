@@ -113,11 +113,14 @@ fn lines(text: &str) -> Result<Lines, String> {
     if text == "all" {
         return Ok(Lines(None));
     }
-    text.parse().map(|count| Lines(Some(count))).map_err(|_| "give a number of lines, or `all`".to_owned())
+    text.parse()
+        .map(|count| Lines(Some(count)))
+        .map_err(|_| "give a number of lines, or `all`".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration =
-        text.parse().map_err(|_| "give a time with its unit, as in 90s or 5m".to_owned())?;
+    let span: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "give a time with its unit, as in 90s or 5m".to_owned())?;
     Duration::try_from(span).map_err(|_| "a time can't be negative".to_owned())
 }

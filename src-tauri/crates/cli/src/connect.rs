@@ -38,16 +38,22 @@ pub(crate) async fn host(folders: &Folders) -> Result<Client, Failure> {
     let failed = |what: &str, error: std::io::Error| Failure::failed(format!("{what}: {error}"));
     std::fs::create_dir_all(&folders.state)
         .map_err(|error| failed(&format!("{} can't be made", folders.state.display()), error))?;
-    let output = std::fs::File::create(&log)
-        .map_err(|error| failed(&format!("{} can't be written", log.display()), error))?;
+    let output =
+        std::fs::File::create(&log).map_err(|error| failed(&format!("{} can't be written", log.display()), error))?;
     let program = std::env::current_exe().map_err(|error| failed("the locald program can't be found", error))?;
     let mut command = std::process::Command::new(program);
-    command.arg("host").stdin(Stdio::null()).stdout(Stdio::null()).stderr(output);
+    command
+        .arg("host")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(output);
     // A group of its own: Ctrl-C in this terminal is not meant for it.
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     // A host lives on; the folder it was started from should not be held busy by it.
     command.current_dir("/");
-    let mut child = command.spawn().map_err(|error| failed("the host can't be started", error))?;
+    let mut child = command
+        .spawn()
+        .map_err(|error| failed("the host can't be started", error))?;
     let deadline = Instant::now() + START_TIMEOUT;
     loop {
         if let Some(client) = existing(folders).await? {
@@ -60,12 +66,18 @@ pub(crate) async fn host(folders: &Folders) -> Result<Client, Failure> {
             && status.code() != Some(0)
         {
             let said = std::fs::read_to_string(&log).unwrap_or_default();
-            let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+            let last = said
+                .lines()
+                .rev()
+                .find(|line| !line.trim().is_empty())
+                .unwrap_or("it said nothing");
             return Err(Failure::failed(format!("the host ended at once: {}", last.trim())));
         }
         if Instant::now() > deadline {
-            return Err(Failure::new(crate::exit::Code::TimedOut, "host_silent", "the host does not answer")
-                .hint(format!("Its log is {}.", log.display())));
+            return Err(
+                Failure::new(crate::exit::Code::TimedOut, "host_silent", "the host does not answer")
+                    .hint(format!("Its log is {}.", log.display())),
+            );
         }
         tokio::time::sleep(POLL).await;
     }

@@ -36,7 +36,13 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(code: Code, word: &str, message: impl Into<String>) -> Self {
-        Self { code, word: word.to_owned(), message: message.into(), hint: None, report: None }
+        Self {
+            code,
+            word: word.to_owned(),
+            message: message.into(),
+            hint: None,
+            report: None,
+        }
     }
 
     pub(crate) fn failed(message: impl Into<String>) -> Self {
@@ -50,9 +56,15 @@ impl Failure {
 
     /// Several failures as one: the gravest code counts.
     pub(crate) fn of_error(service: &str, error: &ErrorStatus) -> Self {
-        let word = serde_json::to_value(error.code).ok().and_then(|word| word.as_str().map(str::to_owned));
+        let word = serde_json::to_value(error.code)
+            .ok()
+            .and_then(|word| word.as_str().map(str::to_owned));
         Self {
-            code: if is_engine(error.code) { Code::NoEngine } else { Code::Failed },
+            code: if is_engine(error.code) {
+                Code::NoEngine
+            } else {
+                Code::Failed
+            },
             word: word.unwrap_or_default(),
             message: format!("{service}: {}", error.message),
             hint: error.hint.clone(),
@@ -113,7 +125,9 @@ impl From<Refusal> for Failure {
                 Code::Failed
             }
         };
-        let word = serde_json::to_value(refusal.code).ok().and_then(|word| word.as_str().map(str::to_owned));
+        let word = serde_json::to_value(refusal.code)
+            .ok()
+            .and_then(|word| word.as_str().map(str::to_owned));
         Self {
             code,
             word: word.unwrap_or_default(),

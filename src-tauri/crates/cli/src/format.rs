@@ -45,14 +45,24 @@ pub(crate) fn status(status: &Status, services: &[&ServiceStatus], now: Timestam
         [
             service.id.to_string(),
             format!("{} {}", mark(service), service.state_text),
-            service.health.map_or_else(|| "–".to_owned(), |health| health_word(health).to_owned()),
+            service
+                .health
+                .map_or_else(|| "–".to_owned(), |health| health_word(health).to_owned()),
             service.since.map_or_else(|| "–".to_owned(), |since| age(since, now)),
             ports(service),
         ]
     });
-    out += &table(&["SERVICE", "STATE", "HEALTH", "SINCE", "PORTS"], &rows.collect::<Vec<_>>(), |row, cell, text| {
-        if cell == 1 { paint(services.get(row).copied(), text) } else { text.to_owned() }
-    });
+    out += &table(
+        &["SERVICE", "STATE", "HEALTH", "SINCE", "PORTS"],
+        &rows.collect::<Vec<_>>(),
+        |row, cell, text| {
+            if cell == 1 {
+                paint(services.get(row).copied(), text)
+            } else {
+                text.to_owned()
+            }
+        },
+    );
     for service in services {
         if let Some(error) = &service.error {
             out += &format!("\n{BOLD}{}{BOLD:#}: {}\n", service.id, error.message);
@@ -60,7 +70,10 @@ pub(crate) fn status(status: &Status, services: &[&ServiceStatus], now: Timestam
                 out += &format!("  {hint}\n");
             }
         } else if service.outdated {
-            out += &format!("\n{BOLD}{}{BOLD:#} differs from its file; `locald up` applies it\n", service.id);
+            out += &format!(
+                "\n{BOLD}{}{BOLD:#} differs from its file; `locald up` applies it\n",
+                service.id
+            );
         }
     }
     out
@@ -80,7 +93,11 @@ pub(crate) fn engines(engines: &[EngineStatus]) -> String {
             ]
         })
         .collect();
-    let mut out = table(&["ENGINE", "STATE", "VERSION", "ENDPOINT", "SOURCE"], &rows, |_, _, text| text.to_owned());
+    let mut out = table(
+        &["ENGINE", "STATE", "VERSION", "ENDPOINT", "SOURCE"],
+        &rows,
+        |_, _, text| text.to_owned(),
+    );
     for engine in engines {
         if let Some(error) = &engine.error {
             out += &format!("\n{BOLD}{}{BOLD:#}: {}\n", engine.id, error.message);
@@ -97,7 +114,13 @@ pub(crate) fn record(record: &Record) -> String {
     // To the second; JSON has the rest.
     let at = record.at.round(jiff::Unit::Second).unwrap_or(record.at);
     let what = match &record.change {
-        Change::StateChanged { service, from, to, exit, error } => {
+        Change::StateChanged {
+            service,
+            from,
+            to,
+            exit,
+            error,
+        } => {
             let from = from.map_or_else(|| "new".to_owned(), |from| from.as_str().to_owned());
             let why = match (exit, error) {
                 (_, Some(error)) => format!("  ({})", error.message),
@@ -131,8 +154,16 @@ pub(crate) fn progress(service: &ServiceStatus) -> String {
         _ => service.state_text.clone(),
     };
     let ports = ports(service);
-    let ports = if ports == "–" { String::new() } else { format!("  {ports}") };
-    format!("{}  {}{ports}", service.id, paint(Some(service), &format!("{} {text}", mark(service))))
+    let ports = if ports == "–" {
+        String::new()
+    } else {
+        format!("  {ports}")
+    };
+    format!(
+        "{}  {}{ports}",
+        service.id,
+        paint(Some(service), &format!("{} {text}", mark(service)))
+    )
 }
 
 fn ports(service: &ServiceStatus) -> String {
@@ -206,13 +237,24 @@ fn table<const N: usize>(
     style: impl Fn(usize, usize, &str) -> String,
 ) -> String {
     let width = |cell: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(cell)).map(|text| text.chars().count());
+        let cells = rows
+            .iter()
+            .filter_map(|row| row.get(cell))
+            .map(|text| text.chars().count());
         cells.chain(head.get(cell).map(|text| text.len())).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..N).map(width).collect();
     let pad = |cell: usize, text: &str| {
-        let missing = widths.get(cell).copied().unwrap_or(0).saturating_sub(text.chars().count());
-        if cell + 1 == N { String::new() } else { " ".repeat(missing + 2) }
+        let missing = widths
+            .get(cell)
+            .copied()
+            .unwrap_or(0)
+            .saturating_sub(text.chars().count());
+        if cell + 1 == N {
+            String::new()
+        } else {
+            " ".repeat(missing + 2)
+        }
     };
     let mut out = String::new();
     for (cell, text) in head.iter().enumerate() {
@@ -251,7 +293,10 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let rows = [["shop/db".to_owned(), "●".to_owned()], ["a/b".to_owned(), "○".to_owned()]];
+        let rows = [
+            ["shop/db".to_owned(), "●".to_owned()],
+            ["a/b".to_owned(), "○".to_owned()],
+        ];
         let text = anstream::adapter::strip_str(&table(&["SERVICE", "STATE"], &rows, |_, _, text| text.to_owned()))
             .to_string();
         assert_eq!(text, "SERVICE  STATE\nshop/db  ●\na/b      ○\n");

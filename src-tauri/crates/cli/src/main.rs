@@ -18,7 +18,11 @@ use crate::{args::Args, exit::Failure};
 fn main() -> ExitCode {
     let args = Args::parse();
     let json = args.json;
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return Failure::failed(format!("no threads can be started: {error}")).report(json),
     };

@@ -15,7 +15,12 @@ pub(crate) enum Pipe {
 /// Writes a line of data. Colours are dropped where there is no terminal or `NO_COLOR` is set.
 pub(crate) fn line(text: &str) -> Result<Pipe, Failure> {
     let mut stdout = anstream::stdout().lock();
-    pipe(stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush()))
+    pipe(
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.write_all(b"\n"))
+            .and_then(|()| stdout.flush()),
+    )
 }
 
 /// Writes a line that somebody else wrote. A terminal gets it without escape sequences: a service's output must
@@ -23,11 +28,17 @@ pub(crate) fn line(text: &str) -> Result<Pipe, Failure> {
 pub(crate) fn foreign(prefix: &str, text: &str) -> Result<Pipe, Failure> {
     let mut stdout = io::stdout().lock();
     let text = if stdout.is_terminal() {
-        anstream::adapter::strip_str(text).to_string().replace(|c: char| c.is_control() && c != '\t', "")
+        anstream::adapter::strip_str(text)
+            .to_string()
+            .replace(|c: char| c.is_control() && c != '\t', "")
     } else {
         text.to_owned()
     };
-    pipe(stdout.write_all(format!("{prefix}{text}\n").as_bytes()).and_then(|()| stdout.flush()))
+    pipe(
+        stdout
+            .write_all(format!("{prefix}{text}\n").as_bytes())
+            .and_then(|()| stdout.flush()),
+    )
 }
 
 fn pipe(written: io::Result<()>) -> Result<Pipe, Failure> {

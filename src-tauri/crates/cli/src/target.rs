@@ -41,14 +41,22 @@ pub(crate) fn project(folders: &Folders, named: Option<&Path>) -> Result<Project
             return Err(Failure::new(Code::Usage, "no_project", message)
                 .hint("Name the folder of a project, or make the file."));
         }
-        return Ok(Project { folder, named: true, exists: true });
+        return Ok(Project {
+            folder,
+            named: true,
+            exists: true,
+        });
     }
     let here = std::env::current_dir().ok().and_then(|here| find_project(&here));
     let (file, folder) = match here.as_deref().and_then(Path::parent) {
         Some(folder) => (true, folder.to_owned()),
         None => (folders.config.join(PROJECT_FILE).exists(), folders.config.clone()),
     };
-    Ok(Project { folder, named: false, exists: file })
+    Ok(Project {
+        folder,
+        named: false,
+        exists: file,
+    })
 }
 
 impl Project {
@@ -57,7 +65,12 @@ impl Project {
         if !self.exists {
             return Ok(None);
         }
-        Ok(client.call(Request::LoadProject { folder: self.folder.clone().into() }).await?.project)
+        Ok(client
+            .call(Request::LoadProject {
+                folder: self.folder.clone().into(),
+            })
+            .await?
+            .project)
     }
 }
 
@@ -92,11 +105,17 @@ pub(crate) fn service(status: &Status, project: Option<&str>, name: &str) -> Res
     let mut found = status.services.iter().filter(matches);
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one.id.clone()),
-        (Some(one), Some(other)) => {
-            Err(Failure::new(Code::Usage, "ambiguous", format!("`{name}` may be {} or {}", one.id, other.id)))
-        }
+        (Some(one), Some(other)) => Err(Failure::new(
+            Code::Usage,
+            "ambiguous",
+            format!("`{name}` may be {} or {}", one.id, other.id),
+        )),
         (None, _) => {
-            let failure = Failure::new(Code::NoSuchService, "no_such_service", format!("there is no service `{name}`"));
+            let failure = Failure::new(
+                Code::NoSuchService,
+                "no_such_service",
+                format!("there is no service `{name}`"),
+            );
             let known: Vec<String> = status
                 .services
                 .iter()

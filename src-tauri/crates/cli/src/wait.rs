@@ -14,15 +14,16 @@ use locald_host::control::{
 
 use crate::{
     exit::{Code, Failure},
-    format,
-    output,
+    format, output,
 };
 
 /// Where to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Goal {
     /// Up; with health checks answered where `healthy`.
-    Up { healthy: bool },
+    Up {
+        healthy: bool,
+    },
     Down,
 }
 
@@ -73,7 +74,10 @@ pub(crate) async fn until(
                 }
             }
             if open == 0 {
-                return match missed.into_iter().max_by_key(|failure| failure.word != "dependency_failed") {
+                return match missed
+                    .into_iter()
+                    .max_by_key(|failure| failure.word != "dependency_failed")
+                {
                     None => Ok(status),
                     Some(failure) => Err(failure),
                 };
@@ -109,7 +113,11 @@ fn judge(service: Option<&ServiceStatus>, id: &ServiceId, goal: Goal) -> Verdict
             Some(HealthKind::Starting) => Verdict::Open,
             Some(HealthKind::Unhealthy) => {
                 let said = service.health_text.as_deref().unwrap_or("its health check fails");
-                Verdict::Missed(Failure::new(Code::Failed, "unhealthy", format!("{id} is unhealthy: {said}")))
+                Verdict::Missed(Failure::new(
+                    Code::Failed,
+                    "unhealthy",
+                    format!("{id} is unhealthy: {said}"),
+                ))
             }
         },
         (Goal::Up { .. }, StateKind::Running) | (Goal::Down, StateKind::Stopped) => Verdict::Reached,
@@ -120,7 +128,10 @@ fn judge(service: Option<&ServiceStatus>, id: &ServiceId, goal: Goal) -> Verdict
         (Goal::Up { .. }, StateKind::Exited) => {
             let mut failure = missed();
             if let Some(line) = service.exit.as_ref().and_then(|exit| exit.last_line.as_deref()) {
-                failure.hint = Some(format!("Its last line: {}", locald_core::view::notification::plain(line)));
+                failure.hint = Some(format!(
+                    "Its last line: {}",
+                    locald_core::view::notification::plain(line)
+                ));
             }
             Verdict::Missed(failure)
         }

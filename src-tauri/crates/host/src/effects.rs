@@ -31,7 +31,12 @@ pub(crate) struct Effects {
 
 impl Effects {
     pub(crate) fn new(engines: BTreeMap<EngineId, (SharedEngine, Restart)>, supervisor: SupervisorHandle) -> Self {
-        Self { engines, supervisor, operations: HashMap::new(), probes: HashMap::new() }
+        Self {
+            engines,
+            supervisor,
+            operations: HashMap::new(),
+            probes: HashMap::new(),
+        }
     }
 
     pub(crate) fn carry_out(&mut self, effect: Effect) {
@@ -46,7 +51,12 @@ impl Effects {
                     Event::PrepareFinished { ticket, result }
                 });
             }
-            Effect::Start { ticket, engine, spec, existing } => {
+            Effect::Start {
+                ticket,
+                engine,
+                spec,
+                existing,
+            } => {
                 self.operate(ticket, &engine, |engine, _, ticket| async move {
                     let spec = InstanceSpec { service: spec };
                     let result = match engine {
@@ -60,7 +70,13 @@ impl Effects {
                     Event::StartFinished { ticket, result }
                 });
             }
-            Effect::Stop { ticket, engine, instance, signal, grace } => {
+            Effect::Stop {
+                ticket,
+                engine,
+                instance,
+                signal,
+                grace,
+            } => {
                 self.operate(ticket, &engine, |engine, _, ticket| async move {
                     let result = match engine {
                         Ok(engine) => engine
@@ -77,11 +93,23 @@ impl Effects {
                     operation.abort();
                 }
             }
-            Effect::Inspect { service, round, engine, instance, last_line } => {
+            Effect::Inspect {
+                service,
+                round,
+                engine,
+                instance,
+                last_line,
+            } => {
                 self.inspect(service, round, &engine, instance, last_line);
             }
             Effect::List { engine } => self.list(engine),
-            Effect::Probe { service, round, target, timeout, after } => {
+            Effect::Probe {
+                service,
+                round,
+                target,
+                timeout,
+                after,
+            } => {
                 self.probe(service, round, target, timeout, after);
             }
             Effect::BackOff { service, round, after } => {
@@ -125,7 +153,12 @@ impl Effects {
                 Err(problem) => Err(problem),
             };
             supervisor.send(match seen {
-                Ok((observed, last_line)) => Event::InstanceInspected { service, round, observed, last_line },
+                Ok((observed, last_line)) => Event::InstanceInspected {
+                    service,
+                    round,
+                    observed,
+                    last_line,
+                },
                 Err(problem) => {
                     tracing::warn!(%service, "{}", problem.detail);
                     Event::InspectFailed { service, round }
@@ -135,7 +168,9 @@ impl Effects {
     }
 
     fn list(&self, engine: EngineId) {
-        let Some((shared, restart)) = self.engines.get(&engine) else { return };
+        let Some((shared, restart)) = self.engines.get(&engine) else {
+            return;
+        };
         let (shared, restart, supervisor) = (Arc::clone(shared), restart.clone(), self.supervisor.clone());
         tokio::spawn(async move {
             match shared.list().await {
@@ -162,7 +197,11 @@ impl Effects {
                 Ok(engine) => probe::ask(engine.as_ref(), &target, timeout).await,
                 Err(problem) => Err(problem.detail),
             };
-            supervisor.send(Event::Probed { service, round, outcome });
+            supervisor.send(Event::Probed {
+                service,
+                round,
+                outcome,
+            });
         });
         // One series at a time: a newer one takes the older one's place.
         if let Some(older) = self.probes.insert(id, task.abort_handle()) {
@@ -204,7 +243,9 @@ async fn look(
     likely_ended: bool,
 ) -> Result<(Option<ObservedInstance>, Option<String>), Problem> {
     let ended = |observed: &Option<ObservedInstance>| {
-        observed.as_ref().is_some_and(|observed| matches!(observed.run, RunState::Exited(_)))
+        observed
+            .as_ref()
+            .is_some_and(|observed| matches!(observed.run, RunState::Exited(_)))
     };
     if likely_ended {
         let (observed, line) = tokio::join!(engine.inspect(instance), last_line(engine, instance));
@@ -213,13 +254,21 @@ async fn look(
         return Ok((observed, line));
     }
     let observed = engine.inspect(instance).await.map_err(|error| error.problem())?;
-    let line = if ended(&observed) { last_line(engine, instance).await } else { None };
+    let line = if ended(&observed) {
+        last_line(engine, instance).await
+    } else {
+        None
+    };
     Ok((observed, line))
 }
 
 async fn last_line(engine: &SharedEngine, instance: &InstanceId) -> Option<String> {
     let read = async {
-        let options = LogOptions { tail: Some(LAST_LINES), follow: false, since: None };
+        let options = LogOptions {
+            tail: Some(LAST_LINES),
+            follow: false,
+            since: None,
+        };
         let mut lines = engine.logs(instance, options).await.ok()?;
         let mut last = None;
         while let Some(Ok(line)) = lines.next().await {

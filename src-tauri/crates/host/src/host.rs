@@ -5,12 +5,12 @@ use std::{
     sync::Arc,
 };
 
+use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use locald_config::{ConfigErrors, Folders, Settings};
 use locald_core::{Command, Event, Problem, ProjectName, ServiceId, Snapshot};
 use locald_engine::{EngineError, SharedEngine, StatsSample};
 use locald_engine_docker::{DockerEngine, discover};
-use futures_util::stream::BoxStream;
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::{
@@ -121,7 +121,10 @@ impl Host {
         let HostOptions { folders, lock, shell } = options;
         let mut notices = Vec::new();
         let settings = Settings::load(&folders.config.join(Settings::FILE)).unwrap_or_else(|errors| {
-            notices.push(format!("The settings are not in use, for an error in them: {}", errors.summary()));
+            notices.push(format!(
+                "The settings are not in use, for an error in them: {}",
+                errors.summary()
+            ));
             Settings::default()
         });
         let identity = discover(
@@ -140,11 +143,26 @@ impl Host {
         }
         let projects = Projects::start(folders.clone(), store, supervisor.handle()).await;
         let (quit, quits) = watch::channel(false);
-        let handle = HostHandle { supervisor: supervisor.handle(), projects, engines: Arc::new(engines), shell, quit };
+        let handle = HostHandle {
+            supervisor: supervisor.handle(),
+            projects,
+            engines: Arc::new(engines),
+            shell,
+            quit,
+        };
         let socket = server::serve(&folders.runtime, handle.clone())
             .await
-            .map_err(|(path, source)| HostError::Socket { path: path.display().to_string(), source })?;
-        Ok(Self { handle, quit: quits, socket, _supervisor: supervisor, _lock: lock })
+            .map_err(|(path, source)| HostError::Socket {
+                path: path.display().to_string(),
+                source,
+            })?;
+        Ok(Self {
+            handle,
+            quit: quits,
+            socket,
+            _supervisor: supervisor,
+            _lock: lock,
+        })
     }
 
     /// What surfaces hold of it.
@@ -231,7 +249,13 @@ impl HostHandle {
         if self.snapshot().service(service).is_none() {
             return Err(RequestError::NoSuchService(service.clone()));
         }
-        Ok(logs::open(self.supervisor.clone(), self.engines.to_vec(), service.clone(), tail, follow))
+        Ok(logs::open(
+            self.supervisor.clone(),
+            self.engines.to_vec(),
+            service.clone(),
+            tail,
+            follow,
+        ))
     }
 
     /// A running service's use of CPU and memory; `None` when nothing of it runs.
@@ -243,9 +267,16 @@ impl HostHandle {
         service: &ServiceId,
     ) -> Result<Option<BoxStream<'static, Result<StatsSample, EngineError>>>, Problem> {
         let snapshot = self.snapshot();
-        let Some(service) = snapshot.service(service).filter(|service| service.is_up()) else { return Ok(None) };
-        let engine = self.engines.iter().find(|engine| service.engine.as_ref() == Some(&engine.identity().id));
-        let (Some(engine), Some(instance)) = (engine, &service.instance) else { return Ok(None) };
+        let Some(service) = snapshot.service(service).filter(|service| service.is_up()) else {
+            return Ok(None);
+        };
+        let engine = self
+            .engines
+            .iter()
+            .find(|engine| service.engine.as_ref() == Some(&engine.identity().id));
+        let (Some(engine), Some(instance)) = (engine, &service.instance) else {
+            return Ok(None);
+        };
         if !engine.capabilities().stats {
             return Ok(None);
         }

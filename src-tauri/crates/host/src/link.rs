@@ -36,7 +36,10 @@ pub(crate) async fn keep(engine: SharedEngine, supervisor: SupervisorHandle, res
         // The same fault again is no news.
         if told.as_ref() != Some(&problem) {
             tracing::warn!(engine = %id, "{}", problem.detail);
-            supervisor.send(Event::EngineLost { engine: id.clone(), problem: problem.clone() });
+            supervisor.send(Event::EngineLost {
+                engine: id.clone(),
+                problem: problem.clone(),
+            });
             told = Some(problem);
         }
         tokio::time::sleep(delay).await;
@@ -99,5 +102,10 @@ fn translate(engine: &SharedEngine, event: EngineEvent) -> Option<Event> {
         | EngineEventKind::EngineHealth { .. } => return None,
     };
     let engine = engine.identity().id.clone();
-    Some(Event::InstanceChanged { engine, service: event.service?, instance: event.instance, change })
+    Some(Event::InstanceChanged {
+        engine,
+        service: event.service?,
+        instance: event.instance,
+        change,
+    })
 }

@@ -40,7 +40,10 @@ impl HostLock {
     /// When another process has it, or the file can't be used.
     pub fn acquire(runtime: &Path) -> Result<Self, LockError> {
         let path = runtime.join("lock");
-        let io = |source| LockError::Io { path: path.display().to_string(), source };
+        let io = |source| LockError::Io {
+            path: path.display().to_string(),
+            source,
+        };
         let mut options = OpenOptions::new();
         // Never truncated on opening: its pid belongs to whoever holds the lock.
         options.read(true).write(true).create(true).truncate(false);
@@ -51,7 +54,9 @@ impl HostLock {
             Err(error) if error == rustix::io::Errno::WOULDBLOCK => {
                 let mut pid = String::new();
                 let _ = file.read_to_string(&mut pid);
-                return Err(LockError::Held { pid: pid.trim().parse().ok() });
+                return Err(LockError::Held {
+                    pid: pid.trim().parse().ok(),
+                });
             }
             Err(error) => return Err(io(error.into())),
         }

@@ -32,7 +32,12 @@ pub(crate) fn open(
 ) -> mpsc::Receiver<LogItem> {
     let (lines, receiver) = mpsc::channel(LINES_UNDER_WAY);
     tokio::spawn(async move {
-        let reader = Reader { supervisor, engines, service, lines: lines.clone() };
+        let reader = Reader {
+            supervisor,
+            engines,
+            service,
+            lines: lines.clone(),
+        };
         tokio::select! {
             ended = reader.read(tail, follow) => { let _ = lines.send(LogItem::Ended(ended)).await; }
             () = lines.closed() => {}
@@ -78,7 +83,10 @@ impl Reader {
             // `since` is inclusive and a restart takes longer than a nanosecond.
             let since = last.and_then(|at| at.checked_add(SignedDuration::from_nanos(1)).ok());
             instance_read = Some(instance.clone());
-            match self.pump(&engine, &instance, LogOptions { tail, follow, since }, &mut last).await {
+            match self
+                .pump(&engine, &instance, LogOptions { tail, follow, since }, &mut last)
+                .await
+            {
                 Ok(()) if follow => {}
                 Ok(()) => return "end of the log".into(),
                 Err(EngineError::LogsNotKept { driver }) => {
@@ -104,7 +112,10 @@ impl Reader {
                 let Some(service) = snapshot.service(&self.service) else {
                     return Err(format!("{} is not known any more", self.service));
                 };
-                let engine = self.engines.iter().find(|engine| service.engine.as_ref() == Some(&engine.identity().id));
+                let engine = self
+                    .engines
+                    .iter()
+                    .find(|engine| service.engine.as_ref() == Some(&engine.identity().id));
                 let runs = matches!(service.state, StateKind::Running | StateKind::Stopping);
                 if let (Some(engine), Some(instance)) = (engine, &service.instance)
                     && (read.is_none() || (runs && read == Some(instance)) || read.is_some_and(|old| old != instance))
@@ -128,10 +139,15 @@ impl Reader {
         let run = |snapshot: &locald_core::Snapshot| {
             let service = snapshot.service(&self.service)?;
             let current = service.instance.clone()?;
-            (service.state == StateKind::Running).then_some(Run { instance: current, since: service.since })
+            (service.state == StateKind::Running).then_some(Run {
+                instance: current,
+                since: service.since,
+            })
         };
         let first = run(&snapshots.borrow_and_update().clone());
-        let Some(first) = first.filter(|first| first.instance == *instance) else { return };
+        let Some(first) = first.filter(|first| first.instance == *instance) else {
+            return;
+        };
         loop {
             if snapshots.changed().await.is_err() {
                 return;

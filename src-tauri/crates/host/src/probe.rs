@@ -22,11 +22,19 @@ pub(crate) async fn ask(engine: Option<&SharedEngine>, target: &ProbeTarget, tim
             ProbeTarget::Http { address, path, status } => http(*address, path, *status).await,
             ProbeTarget::Command { instance, command, .. } => {
                 let engine = engine.ok_or("its engine is not known")?;
-                let outcome = engine.exec(instance, command).await.map_err(|error| error.to_string())?;
+                let outcome = engine
+                    .exec(instance, command)
+                    .await
+                    .map_err(|error| error.to_string())?;
                 match outcome.code {
                     0 => Ok(()),
                     code => {
-                        let said = outcome.output.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("");
+                        let said = outcome
+                            .output
+                            .lines()
+                            .rev()
+                            .find(|line| !line.trim().is_empty())
+                            .unwrap_or("");
                         let said: String = said.chars().take(200).collect();
                         let colon = if said.is_empty() { "" } else { ": " };
                         Err(format!("the health check exited with code {code}{colon}{said}"))
@@ -61,7 +69,9 @@ async fn tcp(address: SocketAddr) -> Result<(), String> {
 async fn http(address: SocketAddr, path: &str, status: Option<u16>) -> Result<(), String> {
     let stream = connect(address).await?;
     let failed = |error: hyper::Error| format!("port {} does not speak HTTP: {error}", address.port());
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(failed)?;
     let request = Request::get(path)
         .header(header::HOST, address.to_string())
         .header(header::USER_AGENT, concat!("locald/", env!("CARGO_PKG_VERSION")))
@@ -81,5 +91,9 @@ async fn http(address: SocketAddr, path: &str, status: Option<u16>) -> Result<()
     };
     let got = response.status().as_u16();
     let good = status.map_or((200..400).contains(&got), |wanted| wanted == got);
-    if good { Ok(()) } else { Err(format!("GET {path} answered {got}")) }
+    if good {
+        Ok(())
+    } else {
+        Err(format!("GET {path} answered {got}"))
+    }
 }

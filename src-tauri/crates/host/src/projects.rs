@@ -57,11 +57,21 @@ impl Projects {
                 }
             }
         });
-        let watcher = watcher.inspect_err(|error| tracing::warn!(%error, "files are not watched")).ok();
+        let watcher = watcher
+            .inspect_err(|error| tracing::warn!(%error, "files are not watched"))
+            .ok();
         let remembered = store.projects();
         let personal = folders.config.clone();
-        let inner = Inner { folders, store, supervisor, known: BTreeMap::new(), watcher };
-        let projects = Self { inner: Arc::new(Mutex::new(inner)) };
+        let inner = Inner {
+            folders,
+            store,
+            supervisor,
+            known: BTreeMap::new(),
+            watcher,
+        };
+        let projects = Self {
+            inner: Arc::new(Mutex::new(inner)),
+        };
         {
             let mut inner = projects.inner.lock().await;
             inner.watch(&personal);
@@ -129,13 +139,22 @@ impl Inner {
     }
 
     async fn load(&mut self, folder: &Path) -> Result<ProjectName, RequestError> {
-        let file = self.read(folder).map_err(|errors| RequestError::Config(Box::new(errors)))?;
+        let file = self
+            .read(folder)
+            .map_err(|errors| RequestError::Config(Box::new(errors)))?;
         let name = file.name.clone();
-        let namesake = self.known.iter().find(|(known, other)| **other == name && *known != folder);
+        let namesake = self
+            .known
+            .iter()
+            .find(|(known, other)| **other == name && *known != folder);
         if let Some((other, _)) = namesake
             && other.join(PROJECT_FILE).exists()
         {
-            return Err(RequestError::NameInUse { name, folder: folder.to_owned(), other: other.clone() });
+            return Err(RequestError::NameInUse {
+                name,
+                folder: folder.to_owned(),
+                other: other.clone(),
+            });
         }
         // A project whose folder is gone has moved here.
         self.known.retain(|known, other| *other != name || known == folder);
@@ -155,7 +174,10 @@ impl Inner {
             .known
             .iter()
             .filter(|(folder, _)| !self.is_personal(folder))
-            .map(|(folder, name)| KnownProject { name: name.clone(), folder: folder.clone() })
+            .map(|(folder, name)| KnownProject {
+                name: name.clone(),
+                folder: folder.clone(),
+            })
             .collect();
         if let Err(error) = self.store.save_projects(&projects) {
             tracing::error!(%error, "the list of projects was not saved");
@@ -164,7 +186,9 @@ impl Inner {
 
     /// Reads a known project's file again; a broken one leaves the last good one in use.
     fn reload(&mut self, folder: &Path) {
-        let Some(name) = self.known.get(folder).cloned() else { return };
+        let Some(name) = self.known.get(folder).cloned() else {
+            return;
+        };
         let problem = match self.read(folder) {
             Ok(file) if file.name == name => {
                 self.supervisor.send(loaded(file));
@@ -172,7 +196,10 @@ impl Inner {
             }
             Ok(file) => Problem::new(
                 ProblemCode::ConfigBroken,
-                format!("the project's name changed from {name} to {}; run `locald up` there to take it over", file.name),
+                format!(
+                    "the project's name changed from {name} to {}; run `locald up` there to take it over",
+                    file.name
+                ),
             ),
             Err(_) if !folder.join(PROJECT_FILE).exists() => {
                 let path = folder.join(PROJECT_FILE);
@@ -180,7 +207,11 @@ impl Inner {
             }
             Err(errors) => Problem::new(ProblemCode::ConfigBroken, errors.summary()),
         };
-        self.supervisor.send(Event::ProjectFaulted { name, folder: folder.to_owned(), problem });
+        self.supervisor.send(Event::ProjectFaulted {
+            name,
+            folder: folder.to_owned(),
+            problem,
+        });
     }
 }
 

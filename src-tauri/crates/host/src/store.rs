@@ -26,7 +26,10 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new(folders: &Folders) -> Self {
-        Self { desired: folders.state.join("desired.json"), projects: folders.state.join("projects.json") }
+        Self {
+            desired: folders.state.join("desired.json"),
+            projects: folders.state.join("projects.json"),
+        }
     }
 
     pub(crate) fn desired(&self) -> BTreeMap<ServiceId, Desired> {

@@ -63,7 +63,11 @@ impl Supervisor {
         let (inbox, events) = mpsc::unbounded_channel();
         let (publish, snapshots) = watch::channel(Arc::new(Snapshot::default()));
         let (steps, _) = broadcast::channel(STEPS_KEPT);
-        let handle = SupervisorHandle { inbox: inbox.clone(), snapshots, steps: steps.clone() };
+        let handle = SupervisorHandle {
+            inbox: inbox.clone(),
+            snapshots,
+            steps: steps.clone(),
+        };
         handle.send(Event::DesiredRestored(desired));
         let mut tasks = Vec::new();
         let mut by_id: BTreeMap<EngineId, (SharedEngine, link::Restart)> = BTreeMap::new();
@@ -76,7 +80,11 @@ impl Supervisor {
                 source: identity.source.clone(),
             });
             let restart = link::Restart::default();
-            tasks.push(tokio::spawn(link::keep(Arc::clone(&engine), handle.clone(), restart.clone())));
+            tasks.push(tokio::spawn(link::keep(
+                Arc::clone(&engine),
+                handle.clone(),
+                restart.clone(),
+            )));
             by_id.insert(identity.id, (engine, restart));
         }
         let effects = Effects::new(by_id, handle.clone());
@@ -163,7 +171,11 @@ async fn run(
         }
         if let Some(next) = Snapshot::next(&state, &current) {
             let next = Arc::new(next);
-            let step = Step { at: now, previous: std::mem::replace(&mut current, Arc::clone(&next)), next };
+            let step = Step {
+                at: now,
+                previous: std::mem::replace(&mut current, Arc::clone(&next)),
+                next,
+            };
             publish.send_replace(Arc::clone(&current));
             // Fails only when nobody listens.
             let _ = steps.send(step);

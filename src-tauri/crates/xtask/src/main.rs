@@ -1,2 +1,45 @@
-//! placeholder
-fn main() {}
+//! Development tasks. `cargo xtask run` runs the app with the example project, `cargo xtask test` runs every test; each
+//! installs what it lacks.
+
+mod bench;
+mod display;
+mod engine;
+mod example;
+mod packages;
+mod run;
+mod sh;
+mod test;
+mod ui;
+
+use std::process::ExitCode;
+
+const USAGE: &str =
+    "cargo xtask run [--once]     open the app with the project in examples/shop (--once: end after the screenshot)
+cargo xtask test [--fast]    run every test (--fast: without the end-to-end ones)
+cargo xtask bench [NAME]     run the benchmarks, or one of them
+cargo xtask setup            install what the others need
+cargo xtask ui               build the dashboard
+cargo xtask bindings         write the dashboard's types anew from the Rust ones";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["run"] => run::run(false),
+        ["run", "--once"] => run::run(true),
+        ["test"] => test::run(false),
+        ["test", "--fast"] => test::run(true),
+        ["bench", names @ ..] => bench::run(names),
+        ["setup"] => packages::install(packages::ALL),
+        ["ui"] => ui::build(),
+        ["bindings"] => test::write_bindings(),
+        _ => Err(USAGE.to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            sh::say(&message);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -35,21 +35,37 @@ pub(crate) async fn run(
     let status = target::status(client).await?;
     let ids = if names.is_empty() {
         let Some(name) = &loaded else {
-            return Err(Failure::new(Code::Usage, "no_project", "there is no locald.toml here or above")
-                .hint("Go to a project's folder, name one with --project, or make a locald.toml."));
+            return Err(
+                Failure::new(Code::Usage, "no_project", "there is no locald.toml here or above")
+                    .hint("Go to a project's folder, name one with --project, or make a locald.toml."),
+            );
         };
-        status.services.iter().filter(|service| service.project == *name).map(|service| service.id.clone()).collect()
+        status
+            .services
+            .iter()
+            .filter(|service| service.project == *name)
+            .map(|service| service.id.clone())
+            .collect()
     } else {
         target::services(&status, loaded.as_deref(), names)?
     };
     if ids.is_empty() && !json {
         output::note("This project declares no services.");
     }
-    let done = client.call(Request::Command { action, services: ids.clone() }).await?;
+    let done = client
+        .call(Request::Command {
+            action,
+            services: ids.clone(),
+        })
+        .await?;
     let status = if wait.no_wait || ids.is_empty() {
         target::status(client).await?
     } else {
-        let goal = if action == Action::Stop { Goal::Down } else { Goal::Up { healthy: wait.wait } };
+        let goal = if action == Action::Stop {
+            Goal::Down
+        } else {
+            Goal::Up { healthy: wait.wait }
+        };
         wait::until(client, &ids, goal, done.seq.unwrap_or_default(), wait.timeout, json).await?
     };
     if json {
@@ -59,6 +75,10 @@ pub(crate) async fn run(
 }
 
 fn chosen(status: &Status, ids: &[ServiceId]) -> serde_json::Value {
-    let services: Vec<_> = status.services.iter().filter(|service| ids.contains(&service.id)).collect();
+    let services: Vec<_> = status
+        .services
+        .iter()
+        .filter(|service| ids.contains(&service.id))
+        .collect();
     json!({ "services": services })
 }

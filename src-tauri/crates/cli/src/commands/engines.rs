@@ -35,7 +35,11 @@ pub(crate) async fn run(client: &mut Client, json: bool) -> Result<(), Failure> 
         // Shown as "connecting", which is what is known.
         Err(_) => {}
     }
-    let text = if json { json!({ "engines": engines }).to_string() } else { format::engines(&engines) };
+    let text = if json {
+        json!({ "engines": engines }).to_string()
+    } else {
+        format::engines(&engines)
+    };
     output::line(text.trim_end())?;
     Ok(())
 }

@@ -11,7 +11,11 @@ use crate::{
 
 pub(crate) async fn run() -> Result<(), Failure> {
     let filter = EnvFilter::try_from_env("LOCALD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
     let folders = connect::folders()?;
     folders
         .make_runtime()
@@ -19,13 +23,26 @@ pub(crate) async fn run() -> Result<(), Failure> {
     let lock = HostLock::acquire(&folders.runtime).map_err(|error| {
         let held = matches!(error, LockError::Held { .. });
         let failure = Failure::new(Code::Failed, "host_runs", error.to_string());
-        if held { failure.hint("Nothing to do: other commands reach it by themselves.") } else { failure }
+        if held {
+            failure.hint("Nothing to do: other commands reach it by themselves.")
+        } else {
+            failure
+        }
     })?;
     let failed = |error: HostError| Failure::failed(error.to_string());
     let listen = |kind| signal(kind).map_err(|error| Failure::failed(format!("signals can't be received: {error}")));
-    let (mut term, mut int, mut hangup) =
-        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?);
-    let host = Host::start(HostOptions { folders, lock, shell: None }).await.map_err(failed)?;
+    let (mut term, mut int, mut hangup) = (
+        listen(SignalKind::terminate())?,
+        listen(SignalKind::interrupt())?,
+        listen(SignalKind::hangup())?,
+    );
+    let host = Host::start(HostOptions {
+        folders,
+        lock,
+        shell: None,
+    })
+    .await
+    .map_err(failed)?;
     tracing::info!(pid = std::process::id(), "ready");
     loop {
         tokio::select! {

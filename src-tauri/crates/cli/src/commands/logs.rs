@@ -25,7 +25,13 @@ pub(crate) async fn run(client: &mut Client, project: &Project, name: &str, opti
     let loaded = project.load(client).await.ok().flatten();
     let status = target::status(client).await?;
     let service = target::service(&status, loaded.as_deref(), name)?;
-    client.send(Request::Logs { service, tail: options.lines, follow: options.follow }).await?;
+    client
+        .send(Request::Logs {
+            service,
+            tail: options.lines,
+            follow: options.follow,
+        })
+        .await?;
     loop {
         let pipe = match client.next().await? {
             Next::Item(Item::Line(line)) => write(&line, options)?,
@@ -66,7 +72,10 @@ fn write(line: &LogText, options: Options) -> Result<Pipe, Failure> {
     };
     let pipe = output::foreign(&prefix, &line.text)?;
     if line.cut_bytes > 0 {
-        output::note(&format!("(the line goes on for {} bytes that are not shown)", line.cut_bytes));
+        output::note(&format!(
+            "(the line goes on for {} bytes that are not shown)",
+            line.cut_bytes
+        ));
     }
     Ok(pipe)
 }

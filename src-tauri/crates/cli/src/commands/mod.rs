@@ -40,8 +40,18 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::Restart { services, wait } => {
             action::run(client, &project, Action::Restart, &services, wait, json).await
         }
-        Command::Logs { service, follow, lines, timestamps } => {
-            let options = logs::Options { follow, lines: lines.0, timestamps, json };
+        Command::Logs {
+            service,
+            follow,
+            lines,
+            timestamps,
+        } => {
+            let options = logs::Options {
+                follow,
+                lines: lines.0,
+                timestamps,
+                json,
+            };
             logs::run(client, &project, &service, options).await
         }
         Command::Engines => engines::run(client, json).await,

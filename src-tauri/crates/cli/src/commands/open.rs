@@ -48,10 +48,16 @@ async fn id(
 
 /// Starts the desktop app: the one beside this program, else one in `PATH`. It takes over from a host without a desktop.
 fn launch(service: Option<String>) -> Result<(), Failure> {
-    let beside = std::env::current_exe().ok().map(|program| program.with_file_name(DESKTOP));
+    let beside = std::env::current_exe()
+        .ok()
+        .map(|program| program.with_file_name(DESKTOP));
     let program = beside.filter(|path| path.exists()).unwrap_or_else(|| DESKTOP.into());
     let mut command = std::process::Command::new(&program);
-    command.args(service).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .args(service)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     command.spawn().map_err(|error| {
         let failure = Failure::failed(format!("{} can't be started: {error}", program.display()));

@@ -52,7 +52,11 @@ pub(crate) async fn run(
                     continue;
                 }
                 // A terminal shows the newest picture in place; a pipe gets one after the other.
-                let clear = if output::is_terminal() && !json { "\x1b[H\x1b[2J" } else { "" };
+                let clear = if output::is_terminal() && !json {
+                    "\x1b[H\x1b[2J"
+                } else {
+                    ""
+                };
                 if output::line(&format!("{clear}{text}"))? == Pipe::Closed {
                     return Ok(());
                 }
@@ -64,7 +68,13 @@ pub(crate) async fn run(
     }
 }
 
-fn print(hello: &Hello, status: &Status, ids: &[ServiceId], project: Option<&str>, json: bool) -> Result<Pipe, Failure> {
+fn print(
+    hello: &Hello,
+    status: &Status,
+    ids: &[ServiceId],
+    project: Option<&str>,
+    json: bool,
+) -> Result<Pipe, Failure> {
     output::line(&text(hello, status, ids, project, json))
 }
 
@@ -84,5 +94,7 @@ fn text(hello: &Hello, status: &Status, ids: &[ServiceId], project: Option<&str>
         })
         .to_string();
     }
-    format::status(status, &services, Timestamp::now()).trim_end().to_owned()
+    format::status(status, &services, Timestamp::now())
+        .trim_end()
+        .to_owned()
 }

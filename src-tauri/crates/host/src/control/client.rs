@@ -71,10 +71,12 @@ impl Client {
     /// # Errors
     /// When no host runs, it doesn't answer, or it speaks another protocol.
     pub async fn connect(runtime: &Path) -> Result<Self, ClientError> {
-        let stream = UnixStream::connect(socket_path(runtime)).await.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoHost,
-            _ => ClientError::Io(error),
-        })?;
+        let stream = UnixStream::connect(socket_path(runtime))
+            .await
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoHost,
+                _ => ClientError::Io(error),
+            })?;
         let (read, write) = stream.into_split();
         let mut lines = FramedRead::new(read, LinesCodec::new_with_max_length(ANSWER_LIMIT));
         let line = match tokio::time::timeout(HELLO_TIMEOUT, lines.next()).await {
@@ -86,7 +88,12 @@ impl Client {
         if hello.protocol != PROTOCOL {
             return Err(ClientError::Protocol { version: hello.version });
         }
-        Ok(Self { hello, lines, sink: FramedWrite::new(write, LinesCodec::new()), last_id: 0 })
+        Ok(Self {
+            hello,
+            lines,
+            sink: FramedWrite::new(write, LinesCodec::new()),
+            last_id: 0,
+        })
     }
 
     /// Sends a request; [`Self::next`] gives what comes back.
@@ -95,7 +102,11 @@ impl Client {
     /// When the connection is lost.
     pub async fn send(&mut self, request: Request) -> Result<(), ClientError> {
         self.last_id += 1;
-        let line = serde_json::to_string(&Envelope { id: self.last_id, request }).map_err(io::Error::from)?;
+        let line = serde_json::to_string(&Envelope {
+            id: self.last_id,
+            request,
+        })
+        .map_err(io::Error::from)?;
         self.sink.send(line).await.map_err(ClientError::from)
     }
 

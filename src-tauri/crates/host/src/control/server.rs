@@ -76,14 +76,18 @@ async fn client(stream: UnixStream, host: HostHandle) {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         shell: host.has_shell(),
     };
-    let Ok(hello) = serde_json::to_string(&hello) else { return };
+    let Ok(hello) = serde_json::to_string(&hello) else {
+        return;
+    };
     if sink.send(hello).await.is_err() {
         return;
     }
     let (answers, mut outbox) = mpsc::channel::<Answer>(ANSWERS_UNDER_WAY);
     let writer = tokio::spawn(async move {
         while let Some(answer) = outbox.recv().await {
-            let Ok(line) = serde_json::to_string(&answer) else { continue };
+            let Ok(line) = serde_json::to_string(&answer) else {
+                continue;
+            };
             if sink.send(line).await.is_err() {
                 return;
             }
@@ -99,27 +103,49 @@ async fn client(stream: UnixStream, host: HostHandle) {
             Err(LinesCodecError::Io(_)) => break,
         };
         match envelope {
-            Ok(Envelope { request: Request::Cancel { request }, id }) => {
+            Ok(Envelope {
+                request: Request::Cancel { request },
+                id,
+            }) => {
                 if let Some(task) = under_way.remove(&request) {
                     task.abort();
                 }
-                let _ = answers.send(Answer { id: Some(id), body: AnswerBody::Done(Done::default()) }).await;
+                let _ = answers
+                    .send(Answer {
+                        id: Some(id),
+                        body: AnswerBody::Done(Done::default()),
+                    })
+                    .await;
             }
             Ok(Envelope { id, request }) => {
-                let reply = Reply { id, answers: answers.clone() };
+                let reply = Reply {
+                    id,
+                    answers: answers.clone(),
+                };
                 let host = host.clone();
                 let task = tokio::spawn(async move {
                     let body = match answer(&host, request, &reply).await {
                         Ok(done) => AnswerBody::Done(done),
                         Err(refusal) => AnswerBody::Error(refusal),
                     };
-                    let _ = reply.answers.send(Answer { id: Some(reply.id), body }).await;
+                    let _ = reply
+                        .answers
+                        .send(Answer {
+                            id: Some(reply.id),
+                            body,
+                        })
+                        .await;
                 });
                 under_way.insert(id, task.abort_handle());
             }
             Err(message) => {
                 let refusal = refuse(RefusalCode::BadRequest, format!("this is no request: {message}"));
-                let _ = answers.send(Answer { id: None, body: AnswerBody::Error(refusal) }).await;
+                let _ = answers
+                    .send(Answer {
+                        id: None,
+                        body: AnswerBody::Error(refusal),
+                    })
+                    .await;
             }
         }
     }
@@ -138,7 +164,13 @@ struct Reply {
 impl Reply {
     /// `false` when the client is gone.
     async fn item(&self, item: Item) -> bool {
-        self.answers.send(Answer { id: Some(self.id), body: AnswerBody::Item(item) }).await.is_ok()
+        self.answers
+            .send(Answer {
+                id: Some(self.id),
+                body: AnswerBody::Item(item),
+            })
+            .await
+            .is_ok()
     }
 }
 
@@ -160,11 +192,17 @@ async fn answer(host: &HostHandle, request: Request, reply: &Reply) -> Result<Do
         Request::Events => events(host, reply).await,
         Request::LoadProject { folder } => {
             let name = host.load_project(&PathBuf::from(folder)).await.map_err(refusal)?;
-            Ok(Done { project: Some(name.to_string()), ..Done::default() })
+            Ok(Done {
+                project: Some(name.to_string()),
+                ..Done::default()
+            })
         }
         Request::Command { action, services } => {
             let seq = host.command(command(action, services)).await.map_err(refusal)?;
-            Ok(Done { seq: Some(seq), ..Done::default() })
+            Ok(Done {
+                seq: Some(seq),
+                ..Done::default()
+            })
         }
         Request::Logs { service, tail, follow } => {
             let mut lines = host.logs(&service, tail, follow).map_err(refusal)?;
@@ -177,7 +215,12 @@ async fn answer(host: &HostHandle, request: Request, reply: &Reply) -> Result<Do
                         cut_bytes: line.cut_bytes,
                     }),
                     LogItem::Restarted => Item::Restarted,
-                    LogItem::Ended(reason) => return Ok(Done { reason: Some(reason), ..Done::default() }),
+                    LogItem::Ended(reason) => {
+                        return Ok(Done {
+                            reason: Some(reason),
+                            ..Done::default()
+                        });
+                    }
                 };
                 if !reply.item(item).await {
                     break;
@@ -186,15 +229,19 @@ async fn answer(host: &HostHandle, request: Request, reply: &Reply) -> Result<Do
             Ok(Done::default())
         }
         Request::Show { service } => {
-            if let Some(service) = service.as_ref().filter(|service| host.snapshot().service(service).is_none()) {
+            if let Some(service) = service
+                .as_ref()
+                .filter(|service| host.snapshot().service(service).is_none())
+            {
                 return Err(refusal(RequestError::NoSuchService(service.clone())));
             }
             host.shell(ShellRequest::Show { service }).map_err(refusal)?;
             Ok(Done::default())
         }
-        Request::Yield if host.has_shell() => {
-            Err(refuse(RefusalCode::HasShell, "the desktop app runs; quit it from its tray menu".to_owned()))
-        }
+        Request::Yield if host.has_shell() => Err(refuse(
+            RefusalCode::HasShell,
+            "the desktop app runs; quit it from its tray menu".to_owned(),
+        )),
         Request::Yield => {
             host.quit();
             Ok(Done::default())
@@ -235,7 +282,12 @@ fn command(action: Action, services: Vec<ServiceId>) -> Command {
 }
 
 fn refuse(code: RefusalCode, message: String) -> Refusal {
-    Refusal { code, message, hint: None, report: None }
+    Refusal {
+        code,
+        message,
+        hint: None,
+        report: None,
+    }
 }
 
 fn refusal(error: RequestError) -> Refusal {
@@ -247,10 +299,17 @@ fn refusal(error: RequestError) -> Refusal {
             Some("Give one of them another name under [project] in its locald.toml.".to_owned()),
             None,
         ),
-        RequestError::NoSuchService(_) => {
-            (RefusalCode::NoSuchService, Some("`locald status` lists the services.".to_owned()), None)
-        }
+        RequestError::NoSuchService(_) => (
+            RefusalCode::NoSuchService,
+            Some("`locald status` lists the services.".to_owned()),
+            None,
+        ),
         RequestError::NoShell => (RefusalCode::NoShell, Some("Start locald-desktop.".to_owned()), None),
     };
-    Refusal { code, message, hint, report }
+    Refusal {
+        code,
+        message,
+        hint,
+        report,
+    }
 }

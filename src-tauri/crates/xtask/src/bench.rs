@@ -1,0 +1,26 @@
+//! `cargo xtask bench`: figures, each beside another program's in the same run.
+
+use crate::{packages, sh, ui};
+
+/// Runs the benchmarks of these names, or all.
+pub(crate) fn run(names: &[&str]) -> Result<(), String> {
+    packages::install(packages::ALL)?;
+    ui::build()?;
+    sh::step("building for release");
+    sh::run(&mut sh::cargo(&[
+        "build",
+        "--release",
+        "-p",
+        "locald-desktop",
+        "-p",
+        "locald-cli",
+    ]))?;
+    let bin = sh::target().join("release");
+    let mut bench = sh::cargo(&["run", "--quiet", "-p", "locald-tests", "--bin", "locald-bench", "--"]);
+    sh::run(
+        bench
+            .args(names)
+            .env("LOCALD_BIN", bin.join("locald"))
+            .env("LOCALD_DESKTOP_BIN", bin.join("locald-desktop")),
+    )
+}

@@ -1,0 +1,285 @@
+//! What the window may call. Each command is a few lines that send a request.
+
+use std::{path::PathBuf, time::Duration};
+
+use futures_util::StreamExt as _;
+use locald_core::{
+    Command, Problem, ServiceId,
+    view::{
+        dashboard::{DashboardChange, DashboardView},
+        message,
+        stream::{LogBatch, LogLineView, LogStream, ShowService, StatsView},
+    },
+};
+use locald_host::{HostHandle, LogItem, RequestError, engine};
+use serde::Serialize;
+use tauri::{AppHandle, Emitter as _, State, WebviewWindow, ipc::Channel};
+use tokio::sync::{broadcast::error::RecvError, mpsc};
+
+use crate::{
+    app::{self, Desktop},
+    display, window,
+};
+
+/// Lines that go to the window at once; when more are there, the oldest are dropped, and the window says so.
+const BATCH_LINES: usize = 2000;
+/// How often a log that is written to goes to the window.
+const BATCH_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Why a command was refused, in words.
+#[derive(Debug, Serialize)]
+pub(crate) struct CommandError {
+    code: &'static str,
+    message: String,
+    hint: Option<String>,
+}
+
+impl CommandError {
+    fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            hint: None,
+        }
+    }
+}
+
+impl From<RequestError> for CommandError {
+    fn from(error: RequestError) -> Self {
+        let code = match &error {
+            RequestError::Config(_) => "bad_config",
+            RequestError::NameInUse { .. } => "name_in_use",
+            RequestError::NoSuchService(_) => "no_such_service",
+            RequestError::NoShell => "no_shell",
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<Problem> for CommandError {
+    fn from(problem: Problem) -> Self {
+        let view = message::problem_view(&problem);
+        Self {
+            code: "engine",
+            message: view.message,
+            hint: view.hint,
+        }
+    }
+}
+
+#[tauri::command]
+pub(crate) async fn dashboard_subscribe(
+    window: WebviewWindow,
+    desktop: State<'_, Desktop>,
+    channel: Channel<DashboardChange>,
+) -> Result<DashboardView, CommandError> {
+    let host = &desktop.host;
+    // Subscribe, then look: a change between the two comes twice, and the window passes over the older one.
+    let mut steps = host.steps();
+    let first = host.snapshot();
+    let view = DashboardView::of(&first);
+    let host = host.clone();
+    desktop.streams.open(async move {
+        let mut last = first;
+        loop {
+            let next = match steps.recv().await {
+                Ok(step) if step.next.seq <= last.seq => continue,
+                Ok(step) => step.next,
+                Err(RecvError::Lagged(_)) => host.snapshot(),
+                Err(RecvError::Closed) => return,
+            };
+            if channel.send(DashboardChange::between(&last, &next)).is_err() {
+                return;
+            }
+            last = next;
+        }
+    });
+    let to_show = desktop.to_show.lock().ok().and_then(|mut service| service.take());
+    if let Some(service) = to_show
+        && let Err(error) = window.emit(window::SHOW_SERVICE, ShowService { service, logs: true })
+    {
+        tracing::warn!(%error, "the window was not told which service to show");
+    }
+    Ok(view)
+}
+
+#[tauri::command]
+pub(crate) async fn set_services(
+    desktop: State<'_, Desktop>,
+    ids: Vec<ServiceId>,
+    on: bool,
+) -> Result<(), CommandError> {
+    let command = if on { Command::Start(ids) } else { Command::Stop(ids) };
+    desktop.host.command(command).await?;
+    Ok(())
+}
+
+#[tauri::command]
+pub(crate) async fn restart_services(desktop: State<'_, Desktop>, ids: Vec<ServiceId>) -> Result<(), CommandError> {
+    desktop.host.command(Command::Restart(ids)).await?;
+    Ok(())
+}
+
+#[tauri::command]
+pub(crate) async fn logs_open(
+    desktop: State<'_, Desktop>,
+    service: ServiceId,
+    tail: u32,
+    channel: Channel<LogBatch>,
+) -> Result<u32, CommandError> {
+    let lines = desktop.host.logs(&service, Some(tail), true)?;
+    Ok(desktop.streams.open(pump(lines, channel)))
+}
+
+#[tauri::command]
+pub(crate) fn logs_close(desktop: State<'_, Desktop>, id: u32) {
+    desktop.streams.close(id);
+}
+
+#[tauri::command]
+pub(crate) async fn stats_open(
+    desktop: State<'_, Desktop>,
+    service: ServiceId,
+    channel: Channel<StatsView>,
+) -> Result<u32, CommandError> {
+    let host = desktop.host.clone();
+    Ok(desktop.streams.open(watch_stats(host, service, channel)))
+}
+
+#[tauri::command]
+pub(crate) fn stats_close(desktop: State<'_, Desktop>, id: u32) {
+    desktop.streams.close(id);
+}
+
+#[tauri::command]
+pub(crate) async fn open_url(url: String) -> Result<(), CommandError> {
+    // What the window shows may come from a container's labels; only web addresses leave it.
+    let parsed = tauri::Url::parse(&url)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"));
+    let Some(url) = parsed else {
+        return Err(CommandError::new(
+            "not_a_link",
+            format!("only http and https links are opened, and this is none: {url}"),
+        ));
+    };
+    open::that_detached(url.as_str())
+        .map_err(|error| CommandError::new("no_browser", format!("no browser could be started: {error}")))
+}
+
+#[tauri::command]
+pub(crate) fn copy_text(app: AppHandle, text: String) -> Result<(), CommandError> {
+    app.run_on_main_thread(move || display::copy(&text))
+        .map_err(|error| CommandError::new("clipboard", error.to_string()))
+}
+
+#[tauri::command]
+pub(crate) async fn add_project(desktop: State<'_, Desktop>, folder: PathBuf) -> Result<(), CommandError> {
+    let folder = match (folder.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => folder,
+    };
+    if !folder.is_absolute() {
+        return Err(CommandError::new(
+            "bad_path",
+            "give the folder's whole path, as in /home/me/code/shop",
+        ));
+    }
+    // People also paste the file's own path.
+    let folder = if folder.is_file() {
+        folder.parent().map(PathBuf::from).unwrap_or(folder)
+    } else {
+        folder
+    };
+    desktop.host.load_project(&folder).await?;
+    Ok(())
+}
+
+#[tauri::command]
+pub(crate) fn quit(app: AppHandle) {
+    app::quit(&app);
+}
+
+/// Gathers lines, so that a service that writes a lot costs one message in 50 ms and not one a line.
+async fn pump(mut lines: mpsc::Receiver<LogItem>, channel: Channel<LogBatch>) {
+    let mut items = Vec::new();
+    while lines.recv_many(&mut items, BATCH_LINES).await > 0 {
+        // What came meanwhile is taken along: the window shows the newest.
+        while let Ok(item) = lines.try_recv() {
+            items.push(item);
+        }
+        let dropped = items.len().saturating_sub(BATCH_LINES);
+        let mut batch = LogBatch {
+            dropped: dropped as u64,
+            ..LogBatch::default()
+        };
+        let mut ended = false;
+        for (at, item) in items.drain(..).enumerate() {
+            match item {
+                LogItem::Line(line) if at >= dropped => batch.lines.push(LogLineView {
+                    at: line.at,
+                    stream: match line.stream {
+                        engine::LogStream::Stdout => LogStream::Stdout,
+                        engine::LogStream::Stderr => LogStream::Stderr,
+                    },
+                    text: String::from_utf8_lossy(&line.bytes).into_owned(),
+                    cut_bytes: line.cut_bytes,
+                }),
+                LogItem::Line(_) => {}
+                LogItem::Restarted => {
+                    // A batch says of its beginning whether a run began there.
+                    if !batch.lines.is_empty() && channel.send(std::mem::take(&mut batch)).is_err() {
+                        return;
+                    }
+                    batch.restarted = true;
+                }
+                LogItem::Ended(reason) => {
+                    batch.ended = Some(reason);
+                    ended = true;
+                }
+            }
+        }
+        if channel.send(batch).is_err() || ended {
+            return;
+        }
+        tokio::time::sleep(BATCH_INTERVAL).await;
+    }
+}
+
+/// Numbers of one service as long as the window shows them, over restarts.
+async fn watch_stats(host: HostHandle, service: ServiceId, channel: Channel<StatsView>) {
+    let mut snapshots = host.snapshots();
+    loop {
+        let opened = host.stats(&service).await;
+        let runs = matches!(opened, Ok(Some(_)));
+        if let Ok(Some(mut samples)) = opened {
+            while let Some(Ok(sample)) = samples.next().await {
+                let view = StatsView {
+                    service: service.clone(),
+                    cpu_percent: sample.cpu_percent,
+                    memory_bytes: sample.memory_bytes,
+                    memory_limit_bytes: sample.memory_limit_bytes,
+                };
+                if channel.send(view).is_err() {
+                    return;
+                }
+            }
+        }
+        if runs {
+            // It has ended: nothing is known any more.
+            let nothing = StatsView {
+                service: service.clone(),
+                cpu_percent: None,
+                memory_bytes: None,
+                memory_limit_bytes: None,
+            };
+            if channel.send(nothing).is_err() {
+                return;
+            }
+        }
+        // Until the picture changes there is nothing new to ask.
+        if snapshots.changed().await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What the display needs before anything is shown on it.
+
+/// Readies the display, or says what is missing.
+#[cfg(target_os = "linux")]
+pub(crate) fn ready() -> Result<(), String> {
+    use std::os::unix::process::CommandExt as _;
+
+    // WebKitGTK shows a blank window where it means to share buffers with a GPU and there is none (a virtual display, some
+    // virtual machines). It reads the variable at its own start, and setting one within a process is unsafe, so the
+    // program starts itself once more.
+    const DMABUF: &str = "WEBKIT_DISABLE_DMABUF_RENDERER";
+    if std::env::var_os(DMABUF).is_none()
+        && !render_node_exists()
+        && let Ok(program) = std::env::current_exe()
+    {
+        tracing::debug!("no GPU: {DMABUF}=1");
+        let error = std::process::Command::new(program)
+            .args(std::env::args_os().skip(1))
+            .env(DMABUF, "1")
+            .exec();
+        tracing::warn!(%error, "not started again with {DMABUF}=1");
+    }
+    // Tauri would panic.
+    gtk::init()
+        .map_err(|_| "there is no display to show a window or a tray on; `locald host` runs without one".to_owned())
+}
+
+#[cfg(target_os = "linux")]
+fn render_node_exists() -> bool {
+    std::fs::read_dir("/dev/dri").is_ok_and(|entries| {
+        entries
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().starts_with("renderD"))
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn ready() -> Result<(), String> {
+    Ok(())
+}
+
+/// Writes text to the clipboard. On the main thread only.
+#[cfg(target_os = "linux")]
+pub(crate) fn copy(text: &str) {
+    gtk::Clipboard::get(&gtk::gdk::SELECTION_CLIPBOARD).set_text(text);
+}
+
+/// The web view's own clipboard works here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn copy(_text: &str) {}

@@ -107,6 +107,12 @@ describe("cutting and marking", () => {
     expect(marked.map(({ text }) => text).join("")).toBe("one two three");
   });
 
+  it("marks a bounded number of matches and loses no text", () => {
+    const marked = markMatches(parseAnsi("x".repeat(100_000)), "x");
+    expect(marked.length).toBeLessThan(1100);
+    expect(marked.map(({ text }) => text).join("")).toHaveLength(100_000);
+  });
+
   it("marks nothing without a query", () => {
     expect(markMatches(segments, "").some(({ match }) => match)).toBe(false);
   });

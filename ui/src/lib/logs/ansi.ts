@@ -90,6 +90,9 @@ export function truncate(segments: readonly Segment[], limit: number): Segment[]
   return kept;
 }
 
+/** A megabyte of one letter would else become as many elements. */
+const MARK_LIMIT = 500;
+
 /** Splits segments where `query` begins and ends, and marks what matches. */
 export function markMatches(
   segments: readonly Segment[],
@@ -102,8 +105,10 @@ export function markMatches(
     .join("")
     .toLowerCase();
   const edges: number[] = [];
-  for (let at = whole.indexOf(needle); at !== -1; at = whole.indexOf(needle, at + needle.length)) {
+  let at = whole.indexOf(needle);
+  while (at !== -1 && edges.length < 2 * MARK_LIMIT) {
     edges.push(at, at + needle.length);
+    at = whole.indexOf(needle, at + needle.length);
   }
   const parts: (Segment & { match: boolean })[] = [];
   let offset = 0;

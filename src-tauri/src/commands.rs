@@ -1,10 +1,14 @@
 //! What the window may call. Each command is a few lines that send a request.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 use futures_util::StreamExt as _;
 use locald_core::{
-    Command, Problem, ServiceId,
+    Command, InstanceId, Problem, ServiceId,
     view::{
         dashboard::{DashboardChange, DashboardView},
         message,
@@ -14,7 +18,10 @@ use locald_core::{
 use locald_host::{HostHandle, LogItem, RequestError, engine};
 use serde::Serialize;
 use tauri::{AppHandle, Emitter as _, State, WebviewWindow, ipc::Channel};
-use tokio::sync::{broadcast::error::RecvError, mpsc};
+use tokio::{
+    sync::{broadcast::error::RecvError, mpsc},
+    task::JoinSet,
+};
 
 use crate::{
     app::{self, Desktop},
@@ -25,6 +32,9 @@ use crate::{
 const BATCH_LINES: usize = 2000;
 /// How often a log that is written to goes to the window.
 const BATCH_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How many services' numbers are asked for at once.
+const STATS_LIMIT: usize = 50;
 
 /// Why a command was refused, in words.
 #[derive(Debug, Serialize)]
@@ -139,11 +149,10 @@ pub(crate) fn logs_close(desktop: State<'_, Desktop>, id: u32) {
 #[tauri::command]
 pub(crate) async fn stats_open(
     desktop: State<'_, Desktop>,
-    service: ServiceId,
     channel: Channel<StatsView>,
 ) -> Result<u32, CommandError> {
     let host = desktop.host.clone();
-    Ok(desktop.streams.open(watch_stats(host, service, channel)))
+    Ok(desktop.streams.open(watch_stats(host, channel)))
 }
 
 #[tauri::command]
@@ -246,39 +255,41 @@ async fn pump(mut lines: mpsc::Receiver<LogItem>, channel: Channel<LogBatch>) {
     }
 }
 
-/// Numbers of one service as long as the window shows them, over restarts.
-async fn watch_stats(host: HostHandle, service: ServiceId, channel: Channel<StatsView>) {
+/// Numbers of all services that run, as long as the window shows them. An engine measures each once a second, so
+/// there is a limit to how many are asked for.
+async fn watch_stats(host: HostHandle, channel: Channel<StatsView>) {
     let mut snapshots = host.snapshots();
+    let mut open: HashMap<(ServiceId, Option<InstanceId>), JoinSet<()>> = HashMap::new();
     loop {
-        let opened = host.stats(&service).await;
-        let runs = matches!(opened, Ok(Some(_)));
-        if let Ok(Some(mut samples)) = opened {
-            while let Some(Ok(sample)) = samples.next().await {
-                let view = StatsView {
-                    service: service.clone(),
-                    cpu_percent: sample.cpu_percent,
-                    memory_bytes: sample.memory_bytes,
-                    memory_limit_bytes: sample.memory_limit_bytes,
-                };
-                if channel.send(view).is_err() {
-                    return;
-                }
-            }
+        let snapshot = snapshots.borrow_and_update().clone();
+        let up = snapshot.services.iter().filter(|service| service.is_up()).take(STATS_LIMIT);
+        let wanted: HashSet<_> = up.map(|service| (service.id.clone(), service.instance.clone())).collect();
+        // A stream that has ended belongs to a run that has; when the service runs again, so does its stream.
+        open.retain(|key, stream| wanted.contains(key) && stream.try_join_next().is_none());
+        for key in wanted {
+            let (host, channel, service) = (host.clone(), channel.clone(), key.0.clone());
+            open.entry(key).or_insert_with(|| {
+                let mut stream = JoinSet::new();
+                stream.spawn(stats_of(host, service, channel));
+                stream
+            });
         }
-        if runs {
-            // It has ended: nothing is known any more.
-            let nothing = StatsView {
-                service: service.clone(),
-                cpu_percent: None,
-                memory_bytes: None,
-                memory_limit_bytes: None,
-            };
-            if channel.send(nothing).is_err() {
-                return;
-            }
-        }
-        // Until the picture changes there is nothing new to ask.
         if snapshots.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn stats_of(host: HostHandle, service: ServiceId, channel: Channel<StatsView>) {
+    let Ok(Some(mut samples)) = host.stats(&service).await else { return };
+    while let Some(Ok(sample)) = samples.next().await {
+        let view = StatsView {
+            service: service.clone(),
+            cpu_percent: sample.cpu_percent,
+            memory_bytes: sample.memory_bytes,
+            memory_limit_bytes: sample.memory_limit_bytes,
+        };
+        if channel.send(view).is_err() {
             return;
         }
     }

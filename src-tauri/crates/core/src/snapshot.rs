@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EngineId, InstanceId, Problem, ProjectName, ServiceId, State,
+    Command, EngineId, InstanceId, Problem, ProjectName, ServiceId, State,
     instance::PublishedPort,
     spec::{ProbeSpec, Protocol, Source},
     state::{Phase, ProjectRecord, Service},
@@ -75,6 +75,15 @@ impl Snapshot {
             seq: previous.seq + 1,
             ..next
         })
+    }
+
+    /// What a click on a service's toggle asks for.
+    #[must_use]
+    pub fn toggle(&self, id: &ServiceId) -> Command {
+        match self.service(id) {
+            Some(service) if !service.click_turns_on() => Command::Stop(vec![id.clone()]),
+            _ => Command::Start(vec![id.clone()]),
+        }
     }
 
     /// The service with this id.
@@ -248,6 +257,8 @@ pub struct ServiceSnapshot {
     pub ports: Vec<PublishedPort>,
     /// Restarts by the restart policy since a person last started it.
     pub restarts: u32,
+    /// Of those, the ones in a row without a stable run between them.
+    pub attempts: u32,
     /// How its process ended last.
     pub exit: Option<ExitReport>,
     /// What went wrong.
@@ -360,6 +371,7 @@ impl ServiceSnapshot {
             url: url(service, &ports),
             ports,
             restarts: service.restarts,
+            attempts: service.attempts,
             exit: service.exit.clone(),
             problem: service.problem.clone(),
             outdated: service.is_outdated(),

@@ -7,7 +7,7 @@ use crate::{
     ServiceId,
     event::{Command, Effect},
     graph,
-    snapshot::Desired,
+    snapshot::{Desired, EngineLink},
     state::Phase,
 };
 
@@ -100,6 +100,9 @@ impl Turn<'_> {
 
     /// Brings a service that runs, or is on its way, down.
     pub(super) fn begin_stop(&mut self, id: &ServiceId) {
+        let engine = self.state.services.get(id).and_then(|service| service.engine.as_ref());
+        let record = engine.and_then(|id| self.state.engines.iter().find(|engine| engine.id == *id));
+        let awaited = record.is_some_and(|engine| !engine.listed && !matches!(engine.link, EngineLink::Offline { .. }));
         let Some(service) = self.service(id) else { return };
         match service.phase.clone() {
             Phase::Running { .. } | Phase::Starting { answered: true, .. } => {
@@ -133,7 +136,9 @@ impl Turn<'_> {
                 service.problem = None;
                 self.enter(id, Phase::Stopped);
             }
-            Phase::Stopping { .. } | Phase::Stopped | Phase::Unknown => {}
+            // Once its engine has told what runs, there may be something to stop.
+            Phase::Unknown => service.stop_pending = awaited,
+            Phase::Stopping { .. } | Phase::Stopped => {}
         }
     }
 }

@@ -73,6 +73,7 @@ impl Turn<'_> {
                 self.fail(&service_id, problem.clone());
                 continue;
             }
+            service.stop_pending = false;
             service.rest();
             // Looks that are under way were at the engine that is gone.
             service.inspect_round = round;
@@ -111,10 +112,38 @@ impl Turn<'_> {
             .collect();
         for service_id in ours {
             let observed = by_service.remove(&service_id);
-            self.observe(&service_id, observed, None);
-            if self.service(&service_id).is_some_and(|service| service.start_pending) {
-                self.start_if_down(&service_id);
+            if self.contradicts(&service_id, observed.as_ref()) {
+                self.inspect(&service_id, true);
+                continue;
             }
+            self.observe(&service_id, observed, None);
+            let Some(service) = self.service(&service_id) else {
+                continue;
+            };
+            let stop = std::mem::take(&mut service.stop_pending);
+            if service.start_pending {
+                self.start_if_down(&service_id);
+            } else if stop {
+                self.begin_stop(&service_id);
+            }
+        }
+    }
+
+    /// A list takes a while, and may be older than what was seen of one instance since it was asked for. Where the two
+    /// differ, a look at the instance decides.
+    fn contradicts(&self, id: &ServiceId, listed: Option<&ObservedInstance>) -> bool {
+        let Some(service) = self.state.services.get(id) else {
+            return false;
+        };
+        let alive = listed.is_some_and(|listed| listed.run.is_alive());
+        match service.phase {
+            Phase::Running { .. } | Phase::Starting { answered: true, .. } => service.instance.is_some() && !alive,
+            // The run that is told to be over can't be running.
+            Phase::Stopped | Phase::Exited | Phase::BackingOff { .. } => {
+                let run = listed.map(|listed| (listed.id.clone(), listed.started_at));
+                alive && run.is_some() && run == service.accounted
+            }
+            _ => false,
         }
     }
 

@@ -87,9 +87,11 @@ impl Turn<'_> {
                 }
             }
         }
-        let after = match health.kind {
-            HealthKind::Starting => check.interval.min(STARTING_INTERVAL),
-            HealthKind::Healthy | HealthKind::Unhealthy | HealthKind::None => check.interval,
+        // Failures that count are as far apart as the file says: it grants `retries` times `interval`.
+        let after = if health.kind == HealthKind::Starting && health.failures == 0 {
+            check.interval.min(STARTING_INTERVAL)
+        } else {
+            check.interval
         };
         self.probe(id, after);
     }

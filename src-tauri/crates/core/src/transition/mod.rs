@@ -13,6 +13,8 @@ mod project;
 mod properties;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world;
 
 pub(crate) use operation::stopping_dependents;
 

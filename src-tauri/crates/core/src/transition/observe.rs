@@ -9,7 +9,7 @@ use crate::{
     event::{Effect, InstanceChange},
     instance::{ExitFacts, ObservedInstance, RunState},
     restart,
-    snapshot::{Desired, ExitReport, HealthKind},
+    snapshot::{Desired, EngineLink, ExitReport, HealthKind},
     spec::Signal,
     state::{Health, Instance, Phase, Service, StopIntent},
 };
@@ -37,9 +37,15 @@ impl Turn<'_> {
         instance: InstanceId,
         change: InstanceChange,
     ) {
+        // What still comes from an engine that is lost tells nothing: its list will, when it is back.
+        let online = self
+            .state
+            .engines
+            .iter()
+            .any(|record| record.id == *engine && matches!(record.link, EngineLink::Online { .. }));
         let now = self.now;
         let Some(service) = self.service(id) else { return };
-        if service.engine.as_ref() != Some(engine) {
+        if service.engine.as_ref() != Some(engine) || !online {
             return;
         }
         let known = service.instance.as_ref().is_some_and(|known| known.id == instance);
@@ -113,6 +119,7 @@ impl Turn<'_> {
     pub(super) fn inspect_failed(&mut self, id: &ServiceId, round: u64) {
         if let Some(service) = self.service(id)
             && service.inspect_round == round
+            && !service.is_decided_elsewhere()
         {
             service.rest();
             self.enter(id, Phase::Unknown);
@@ -122,32 +129,20 @@ impl Turn<'_> {
     /// Takes in what an engine shows of a service's instance.
     pub(super) fn observe(&mut self, id: &ServiceId, observed: Option<ObservedInstance>, last_line: Option<String>) {
         let Some(service) = self.service(id) else { return };
-        let answer_awaited = matches!(
-            service.phase,
-            Phase::Preparing { .. } | Phase::Waiting | Phase::BackingOff { .. }
-        );
+        let decided_elsewhere = service.is_decided_elsewhere();
         match observed {
             None => self.observed_gone(id, last_line),
             Some(seen) => match seen.run.clone() {
                 RunState::Running => self.observed_alive(id, &seen, false),
                 RunState::Paused => self.observed_alive(id, &seen, true),
                 RunState::Exited(facts) => self.observed_exit(id, &seen, &facts, last_line),
-                RunState::Created => {
+                RunState::Created | RunState::Unknown(_) => {
                     service.instance = Some(Instance::of(&seen));
-                    if !answer_awaited
-                        && !matches!(
-                            service.phase,
-                            Phase::Starting { .. } | Phase::Stopping { .. } | Phase::Failed
-                        )
-                    {
+                    if !decided_elsewhere {
                         service.rest();
-                        self.enter(id, Phase::Stopped);
+                        let created = seen.run == RunState::Created;
+                        self.enter(id, if created { Phase::Stopped } else { Phase::Unknown });
                     }
-                }
-                RunState::Unknown(_) => {
-                    service.instance = Some(Instance::of(&seen));
-                    service.rest();
-                    self.enter(id, Phase::Unknown);
                 }
             },
         }
@@ -163,9 +158,14 @@ impl Turn<'_> {
         let was = service.phase.clone();
         service.instance = Some(Instance::of(seen));
         service.pending_exit = None;
-        if matches!(was, Phase::Stopping { .. }) {
+        // The answer to the operation that is under way comes before what is seen of it.
+        if matches!(was, Phase::Stopping { .. } | Phase::Starting { answered: false, .. }) {
             return;
         }
+        if let Phase::Preparing { ticket, .. } = &was {
+            self.effects.push(Effect::Cancel { ticket: ticket.clone() });
+        }
+        let Some(service) = self.service(id) else { return };
         if !same_run {
             service.exit = None;
             // Who asked an earlier run to end says nothing of this one.
@@ -249,7 +249,7 @@ impl Turn<'_> {
             Phase::Unknown if told => {
                 service.rest();
                 let phase = match &service.exit {
-                    Some(exit) if exit.crashed || service.intent.is_none() => Phase::Exited,
+                    Some(exit) if service.desired == Desired::Running && by_itself(exit) => Phase::Exited,
                     _ => Phase::Stopped,
                 };
                 self.enter(id, phase);
@@ -337,9 +337,11 @@ fn judge(facts: &ExitFacts, intent: Option<&StopIntent>, now: jiff::Timestamp) -
         return Verdict::Crashed;
     }
     if let Some(intent) = intent {
+        // The two clocks may differ: the engine's word counts only where it makes sense by ours.
+        let at = facts.at.filter(|at| *at >= intent.at).map_or(now, |at| at.min(now));
         let by_signal = intent.signal.map(|signal| 128 + i32::from(signal.0));
         let answers = facts.code.is_none() || facts.code == by_signal || facts.code == Some(137);
-        if intent.ours || answers || now.duration_since(intent.at) <= INTENT_WINDOW {
+        if intent.ours || answers || at.duration_since(intent.at) <= INTENT_WINDOW {
             return Verdict::Stopped;
         }
     }
@@ -350,6 +352,11 @@ fn judge(facts: &ExitFacts, intent: Option<&StopIntent>, now: jiff::Timestamp) -
     }
 }
 
+/// Did it crash or finish, rather than being stopped or going down with its engine?
+fn by_itself(exit: &ExitReport) -> bool {
+    exit.crashed || exit.code == Some(0)
+}
+
 /// An end found after the engine was away: was it the engine, or the machine, that went down? Then the process was
 /// killed (128 + 9 or 15), or the engine lost its code (255). And what nobody wanted to run has not crashed.
 fn ended_with_engine(desired: Desired, facts: &ExitFacts) -> bool {
@@ -357,6 +364,20 @@ fn ended_with_engine(desired: Desired, facts: &ExitFacts) -> bool {
 }
 
 impl Service {
+    /// Is there an answer or a wait to come that decides what it comes to, whatever a look shows?
+    fn is_decided_elsewhere(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Waiting
+                | Phase::Preparing { .. }
+                | Phase::BackingOff { .. }
+                | Phase::Failed
+                | Phase::Starting { answered: false, .. }
+                | Phase::Stopping { ticket: Some(_), .. }
+                | Phase::Stopping { starting: Some(_), .. }
+        )
+    }
+
     /// A new instance is behind this service; what it is like is seen at the next look.
     pub(super) fn adopt(&mut self, id: InstanceId) {
         let known = self.instance.as_ref().is_some_and(|known| known.id == id);

@@ -25,6 +25,7 @@ impl Turn<'_> {
         service.problem = None;
         service.intent = None;
         service.start_pending = false;
+        service.stop_pending = false;
         let engine = service
             .engine
             .clone()
@@ -81,21 +82,21 @@ impl Turn<'_> {
             match &other.phase {
                 Phase::Running { .. } if other.health.kind == HealthKind::Unhealthy => {
                     let why = other.health.detail.as_deref().unwrap_or("its health check fails");
-                    return Gate::Shut(format!("{name} is unhealthy: {why}"));
+                    return Gate::Shut(format!("`{name}` is unhealthy: {why}"));
                 }
                 Phase::Failed => {
                     let why = other
                         .problem
                         .as_ref()
                         .map_or("it failed", |problem| problem.detail.as_str());
-                    return Gate::Shut(format!("{name} did not start: {why}"));
+                    return Gate::Shut(format!("`{name}` did not start: {why}"));
                 }
-                Phase::Exited => return Gate::Shut(format!("{name} has ended")),
+                Phase::Exited => return Gate::Shut(format!("`{name}` has ended")),
                 Phase::Stopped | Phase::Unknown if !other.start_pending => {
-                    return Gate::Shut(format!("{name} is stopped"));
+                    return Gate::Shut(format!("`{name}` is stopped"));
                 }
                 Phase::Stopping { .. } if other.desired == Desired::Stopped => {
-                    return Gate::Shut(format!("{name} is being stopped"));
+                    return Gate::Shut(format!("`{name}` is being stopped"));
                 }
                 Phase::Waiting
                 | Phase::Preparing { .. }

@@ -28,7 +28,12 @@ impl Turn<'_> {
         for spec in project.services {
             let id = spec.id.clone();
             if let Some(service) = self.service(&id) {
+                let asked_otherwise = service.spec.health_check != spec.health_check;
                 service.redeclare(spec);
+                // What the old check said is no answer to the new one.
+                if asked_otherwise && service.phase == (Phase::Running { paused: false }) {
+                    self.begin_probing(&id);
+                }
                 continue;
             }
             let desired = self.state.remembered.remove(&id).unwrap_or(Desired::Stopped);

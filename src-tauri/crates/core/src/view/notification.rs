@@ -2,7 +2,7 @@
 
 use crate::{
     EngineId, ProblemCode, ServiceId, Snapshot,
-    snapshot::{EngineLink, ServiceSnapshot, StateKind},
+    snapshot::{Desired, EngineLink, ServiceSnapshot, StateKind},
     view::message,
 };
 
@@ -82,7 +82,7 @@ pub fn notifications(previous: &Snapshot, next: &Snapshot) -> Vec<NotificationCh
         }
         if let Some(notification) = crash(before, service).or_else(|| failure(before, service)) {
             changes.push(NotificationChange::Show(notification));
-        } else if is_bad(before) && !is_bad(service) {
+        } else if is_bad(before) && !is_bad(service) && !restarts_itself(before, service) {
             changes.push(NotificationChange::Close(Subject::Service(service.id.clone())));
         }
     }
@@ -135,6 +135,11 @@ fn is_bad(service: &ServiceSnapshot) -> bool {
     crashed(service) || service.state == StateKind::Failed
 }
 
+/// Its restart policy starts it again. That is no reason to take back, half a second later, that it crashed.
+fn restarts_itself(before: &ServiceSnapshot, service: &ServiceSnapshot) -> bool {
+    before.state == StateKind::BackingOff && service.desired == Desired::Running && service.restarts > before.restarts
+}
+
 /// It ran, and now it has crashed. One that restarts by itself is told of at its first crash in a row, and once more
 /// when locald gives up.
 fn crash(before: &ServiceSnapshot, service: &ServiceSnapshot) -> Option<Notification> {
@@ -142,11 +147,11 @@ fn crash(before: &ServiceSnapshot, service: &ServiceSnapshot) -> Option<Notifica
     if before.state == StateKind::Unknown || before.exit.as_ref() == Some(exit) {
         return None;
     }
-    if service.state == StateKind::BackingOff && service.restarts > 0 {
+    if service.state == StateKind::BackingOff && service.attempts > 0 {
         return None;
     }
     let how = message::exit_text(exit);
-    let summary = match (service.state, service.restarts) {
+    let summary = match (service.state, service.attempts) {
         (StateKind::Exited, 1..) => format!("{} keeps crashing: {how}", service.id),
         _ => format!("{} crashed: {how}", service.id),
     };
@@ -154,9 +159,10 @@ fn crash(before: &ServiceSnapshot, service: &ServiceSnapshot) -> Option<Notifica
     if let Some(line) = exit.last_line.as_deref().filter(|line| !line.trim().is_empty()) {
         lines.push(plain(line));
     }
-    match (service.state, service.restarts) {
+    match (service.state, service.attempts) {
         (StateKind::BackingOff, _) => lines.push("It is started again by its restart policy.".into()),
-        (_, restarts @ 1..) => lines.push(format!("locald gave up after {restarts} restarts.")),
+        (_, 1) => lines.push("locald gave up after one restart.".into()),
+        (_, attempts @ 2..) => lines.push(format!("locald gave up after {attempts} restarts.")),
         _ => {}
     }
     Some(Notification {

@@ -1,0 +1,217 @@
+use std::collections::BTreeMap;
+
+use crate::{
+    Event, ProblemCode,
+    event::{Effect, InstanceChange},
+    instance::RunState,
+    snapshot::{Desired, StateKind},
+    spec::{RestartPolicy, Signal},
+    transition::world::{World, engine, facts, id, problem, restarting, spec},
+};
+
+#[test]
+fn a_lost_engine_makes_its_services_unknown_and_its_list_tells_again() {
+    let mut world = World::running([spec("api", &[]), spec("db", &[]), spec("mail", &[])]);
+    world.stop(&["mail"]);
+    world.answer();
+    world.lose();
+    assert_eq!(world.states(), "api:unknown db:unknown mail:unknown");
+    assert_eq!(world.see("db").exit, None);
+    let db = world.instance("db");
+    if let Some(container) = world.containers.get_mut(&db) {
+        container.run = RunState::Exited(facts(3));
+    }
+    world.connect();
+    assert_eq!(
+        world.states(),
+        "api:unknown db:unknown mail:unknown",
+        "connected is not listed"
+    );
+    world.answer();
+    assert_eq!(world.states(), "api:running db:exited mail:stopped");
+}
+
+#[test]
+fn an_engine_that_shuts_down_is_no_storm_of_crashes() {
+    let names = ["a", "b", "c", "d", "e"];
+    let mut world = World::running(names.map(|name| restarting(name, RestartPolicy::Always)));
+    for name in names {
+        world.told(name, InstanceChange::Signaled(Some(Signal::TERM)));
+    }
+    world.wait(10);
+    for name in names {
+        let instance = world.instance(name);
+        world.told(name, InstanceChange::Signaled(Some(Signal::KILL)));
+        // `e` fails on the signal in its own way.
+        world.end(&instance, facts(if name == "e" { 1 } else { 137 }));
+        world.told(name, InstanceChange::StopRequested);
+    }
+    let looks: Vec<(crate::ServiceId, u64)> = world
+        .open
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Inspect { service, round, .. } => Some((service.clone(), *round)),
+            _ => None,
+        })
+        .collect();
+    world.lose();
+    for (service, round) in looks {
+        world.apply(Event::InspectFailed { service, round });
+    }
+    assert_eq!(world.states(), "a:unknown b:unknown c:unknown d:unknown e:unknown");
+    world.wait(120);
+    world.connect();
+    world.answer();
+    assert_eq!(world.states(), "a:stopped b:stopped c:stopped d:stopped e:stopped");
+    assert!(names.iter().all(|name| world.crashed(name) == Some(false)));
+    // And again.
+    world.lose();
+    world.connect();
+    world.answer();
+    assert_eq!(world.states(), "a:stopped b:stopped c:stopped d:stopped e:stopped");
+}
+
+#[test]
+fn what_was_under_way_when_the_engine_went_fails_or_is_unknown() {
+    let mut world = World::new([spec("api", &["db"]), spec("db", &[])]);
+    world.start(&["api"]);
+    world.lose();
+    assert_eq!(world.states(), "api:failed db:failed");
+    assert_eq!(
+        world.see("api").problem.as_ref().map(|problem| problem.code),
+        Some(ProblemCode::EngineLost)
+    );
+
+    let mut world = World::new([spec("db", &[])]);
+    world.start(&["db"]);
+    let prepare = world.take("prepare db");
+    world.carry_out(prepare);
+    let Effect::Start { ticket, .. } = world.take("start db") else {
+        unreachable!()
+    };
+    world.lose();
+    world.apply(Event::StartFinished {
+        ticket,
+        result: Err(problem(ProblemCode::EngineLost)),
+    });
+    assert_eq!(world.states(), "db:unknown");
+    world.connect();
+    world.answer();
+    assert_eq!(world.states(), "db:stopped");
+}
+
+#[test]
+fn a_list_without_a_connection_is_nothing() {
+    let mut world = World::running([spec("db", &[])]);
+    world.lose();
+    world.apply(Event::InstancesListed {
+        engine: engine(),
+        instances: Vec::new(),
+    });
+    assert_eq!(world.states(), "db:unknown");
+    assert!(!world.is_online());
+}
+
+#[test]
+fn a_list_that_is_older_than_what_was_seen_since_is_checked() {
+    let mut world = World::running([spec("db", &[])]);
+    world.apply(Event::InstancesListed {
+        engine: engine(),
+        instances: Vec::new(),
+    });
+    assert_eq!(
+        (world.states(), world.said()),
+        ("db:running".into(), vec!["inspect db".to_owned()])
+    );
+    world.answer();
+    assert_eq!(world.states(), "db:running");
+
+    let old = world.containers.values().cloned().collect();
+    world.exits("db", facts(3));
+    world.apply(Event::InstancesListed {
+        engine: engine(),
+        instances: old,
+    });
+    assert_eq!(world.states(), "db:exited");
+    world.answer();
+    assert_eq!((world.states(), world.crashed("db")), ("db:exited".into(), Some(true)));
+}
+
+#[test]
+fn of_two_containers_of_a_service_the_running_one_counts() {
+    let mut world = World::cold([spec("db", &[])]);
+    world.put("a", &spec("db", &[]), RunState::Running);
+    world.wait(5);
+    world.put("b", &spec("db", &[]), RunState::Exited(facts(1)));
+    world.put("c", &spec("db", &[]), RunState::Created);
+    world.connect();
+    world.answer();
+    assert_eq!(world.states(), "db:running");
+    assert_eq!(
+        world.state.services[&id("db")]
+            .instance
+            .as_ref()
+            .map(|instance| instance.id.to_string()),
+        Some("a".into())
+    );
+}
+
+#[test]
+fn a_host_that_comes_back_finds_all_again_and_asks_for_nothing() {
+    let specs = || {
+        [
+            spec("api", &["db"]),
+            restarting("db", RestartPolicy::Always),
+            spec("mail", &[]),
+        ]
+    };
+    let mut world = World::cold(specs());
+    let wishes = [
+        ("api", Desired::Running),
+        ("db", Desired::Running),
+        ("mail", Desired::Stopped),
+    ];
+    world.apply(Event::DesiredRestored(
+        wishes.iter().map(|(name, wish)| (id(name), *wish)).collect(),
+    ));
+    let started = world.now;
+    world.put("a", &spec("api", &["db"]), RunState::Running);
+    world.put("b", &spec("db", &[]), RunState::Exited(facts(3)));
+    world.put("c", &spec("mail", &[]), RunState::Exited(facts(137)));
+    world.wait(3600);
+    world.connect();
+    world.answer();
+    assert_eq!(
+        world.states(),
+        "api:running db:exited mail:stopped",
+        "a late end is not restarted"
+    );
+    assert_eq!(world.see("api").since, Some(started), "it ran before locald did");
+    assert_eq!(world.said(), ["list docker"]);
+    assert_eq!((world.crashed("db"), world.crashed("mail")), (Some(true), Some(false)));
+}
+
+#[test]
+fn wishes_for_services_that_are_not_loaded_yet_are_kept() {
+    let mut world = World::cold([]);
+    world.apply(Event::DesiredRestored(BTreeMap::from([(id("db"), Desired::Running)])));
+    assert_eq!(world.state.desired(), BTreeMap::from([(id("db"), Desired::Running)]));
+    world.load([spec("db", &[]), spec("api", &[])]);
+    assert_eq!(
+        (world.see("db").desired, world.see("api").desired),
+        (Desired::Running, Desired::Stopped)
+    );
+    assert_eq!(world.is("db"), StateKind::Unknown);
+}
+
+#[test]
+fn a_container_in_a_state_without_a_name_is_unknown() {
+    let mut world = World::running([spec("db", &[])]);
+    let instance = world.instance("db");
+    if let Some(container) = world.containers.get_mut(&instance) {
+        container.run = RunState::Unknown("removing".into());
+    }
+    world.told("db", InstanceChange::Altered);
+    world.answer();
+    assert_eq!(world.states(), "db:unknown");
+}

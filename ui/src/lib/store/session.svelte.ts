@@ -28,11 +28,14 @@ export class Session {
         (close) => (open ? closers.push(close) : close()),
         (error: unknown) => this.problems.report(what, error),
       );
-    void keep("The services can't be shown", this.#subscribe());
-    void keep(
-      "Requests from the tray can't be heard",
-      this.backend.onShowService(({ service, logs }) => this.show(service, logs)),
+    // Listening comes first: the host answers the subscription with what it wants shown.
+    const listening = this.backend.onShowService(({ service, logs }) => this.show(service, logs));
+    void keep("Requests from the tray can't be heard", listening);
+    const subscribed = listening.then(
+      () => this.#subscribe(),
+      () => this.#subscribe(),
     );
+    void keep("The services can't be shown", subscribed);
     return () => {
       open = false;
       for (const close of closers) close();

@@ -63,6 +63,8 @@ impl Turn<'_> {
             let Some(service) = self.service(&service_id) else {
                 continue;
             };
+            // Looks that are under way were at the engine that is gone.
+            service.inspect_round = round;
             if service.start_pending || matches!(service.phase, Phase::Waiting) {
                 self.fail(&service_id, problem.clone());
                 continue;
@@ -75,8 +77,6 @@ impl Turn<'_> {
             }
             service.stop_pending = false;
             service.rest();
-            // Looks that are under way were at the engine that is gone.
-            service.inspect_round = round;
             if !keeps {
                 self.enter(&service_id, Phase::Unknown);
             }

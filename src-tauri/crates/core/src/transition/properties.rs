@@ -1,5 +1,4 @@
 //! Whatever happens in whatever order, some things hold.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -34,10 +33,10 @@ impl Unanswered {
         match event {
             Event::PrepareFinished { ticket, .. }
             | Event::StartFinished { ticket, .. }
-            | Event::StopFinished { ticket, .. } => {
-                if self.0.get(&ticket.service) == Some(ticket) {
-                    self.0.remove(&ticket.service);
-                }
+            | Event::StopFinished { ticket, .. }
+                if self.0.get(&ticket.service) == Some(ticket) =>
+            {
+                self.0.remove(&ticket.service);
             }
             Event::EngineLost { .. } => self.0.clear(),
             _ => {}
@@ -146,7 +145,7 @@ fn happen(world: &mut World, unanswered: &mut Unanswered, kind: u8, name: usize,
             change,
         })
     };
-    let result = if n % 2 == 0 {
+    let result = if n.is_multiple_of(2) {
         Ok(())
     } else {
         Err(problem(ProblemCode::StartFailed))
@@ -300,7 +299,7 @@ fn answer(world: &mut World, effect: Effect, fails: bool) -> Option<Event> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn some_things_always_hold_and_a_list_tells_the_truth(story in vec((0u8..26, 0usize..3, any::<u8>()), 1..60)) {

@@ -7,4 +7,6 @@ pub mod message;
 pub mod notification;
 pub mod status;
 pub mod stream;
+#[cfg(test)]
+mod tests;
 pub mod tray_menu;

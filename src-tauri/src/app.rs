@@ -80,6 +80,7 @@ pub(crate) fn run(hidden: bool, service: Option<ServiceId>) -> Result<ExitCode, 
                 if let Some(desktop) = window.try_state::<Desktop>() {
                     desktop.streams.close_all();
                 }
+                display::end_network_process();
             }
             _ => {}
         })

@@ -48,3 +48,29 @@ pub(crate) fn copy(text: &str) {
 /// The web view's own clipboard works here.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn copy(_text: &str) {}
+
+/// Ends WebKit's network process, which by itself stays for good once a window was open (tauri#14626). WebKit starts
+/// another with the next window.
+#[cfg(target_os = "linux")]
+pub(crate) fn end_network_process() {
+    let own = rustix::process::getpid();
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    for entry in entries {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        // proc_pid_stat(5): pid (comm) state ppid …; comm may contain anything but is cut after 15 bytes.
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        let Some((name, rest)) = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')) else { continue };
+        let parent = rest.split_whitespace().nth(1).and_then(|parent| parent.parse::<i32>().ok());
+        // Its number can't be another process's by now: it is our child and not waited for yet.
+        if name == "WebKitNetworkPr"
+            && parent == Some(own.as_raw_nonzero().get())
+            && let Some(pid) = rustix::process::Pid::from_raw(pid)
+            && let Err(error) = rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+        {
+            tracing::warn!(%error, "WebKit's network process stays");
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn end_network_process() {}

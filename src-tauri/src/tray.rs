@@ -10,7 +10,7 @@ use locald_host::HostHandle;
 use tauri::AppHandle;
 use tray_icon::{
     Icon, MouseButton, MouseButtonState, TrayIcon, TrayIconBuilder, TrayIconEvent,
-    menu::{CheckMenuItem, IsMenuItem, Menu, MenuItem, PredefinedMenuItem, Submenu},
+    menu::{CheckMenuItem, IsMenuItem, Menu, MenuEvent, MenuItem, PredefinedMenuItem, Submenu},
 };
 
 use crate::{app, window};
@@ -42,11 +42,13 @@ impl Tray {
     pub(crate) fn new(app: AppHandle, host: HostHandle) -> Self {
         let clicked = Arc::new(tokio::sync::Notify::new());
         let notify = Arc::clone(&clicked);
-        // Tauri owns the handler of menu events and passes them on.
-        app.on_menu_event(move |app, event| {
-            menu_clicked(app, &host, event.id().as_ref());
+        // Tauri handles the events of its own muda; tray-icon's is a newer one with a handler of its own. The click
+        // comes on the bus's thread and goes to the supervisor from there, without a turn of the main loop.
+        let clicked_app = app.clone();
+        MenuEvent::set_event_handler(Some(move |event: MenuEvent| {
+            menu_clicked(&clicked_app, &host, event.id().as_ref());
             notify.notify_one();
-        });
+        }));
         let to_open = app.clone();
         TrayIconEvent::set_event_handler(Some(move |event| {
             if let TrayIconEvent::Click {
@@ -208,7 +210,3 @@ fn icon(kind: IconKind) -> Result<Icon, String> {
     Icon::from_rgba(image.into_raw(), width, height).map_err(|error| error.to_string())
 }
 
-/// Takes the tray away, before the app ends.
-pub(crate) fn remove() {
-    SHOWN.with_borrow_mut(Option::take);
-}

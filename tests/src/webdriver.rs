@@ -150,12 +150,19 @@ impl WebView {
         .await
     }
 
-    /// Waits until the row of a service says `text`.
+    /// Waits until the row of a service says `text`, in whatever case it is styled.
     ///
     /// # Panics
     /// When it does not at the deadline.
     pub async fn wait_for_row(&self, service: &str, text: &str, deadline: Duration) -> String {
-        self.wait_for_text(&named("row", service), text, deadline).await
+        let css = serde_json::to_string(&named("row", service)).unwrap();
+        let wanted = text.to_lowercase();
+        eventually(&format!("{text:?} in the row of {service}"), deadline, async || {
+            let row = self.run(&format!("return document.querySelector({css})?.innerText ?? 'no such row'")).await;
+            let found = row.as_str().unwrap_or_default().to_lowercase();
+            if found.contains(&wanted) { Ok(found) } else { Err(format!("{found:?}")) }
+        })
+        .await
     }
 
     /// Waits until an attribute has a value.

@@ -7,12 +7,16 @@ use locald_core::{
     snapshot::{HealthKind, StateKind},
     view::status::{ServiceStatus, Status},
 };
-use locald_host::control::{
-    client::{Client, Next},
-    protocol::{Item, Request},
+use locald_host::{
+    config::Folders,
+    control::{
+        client::{Client, ClientError, Next},
+        protocol::{Item, Request},
+    },
 };
 
 use crate::{
+    connect,
     exit::{Code, Failure},
     format, output,
 };
@@ -35,10 +39,11 @@ enum Verdict {
 
 /// Watches until each service has reached the goal or can't any more; tells of each on stderr as it gets there.
 pub(crate) async fn until(
+    folders: &Folders,
     client: &mut Client,
     ids: &[ServiceId],
     goal: Goal,
-    seq: u64,
+    mut seq: u64,
     timeout: Duration,
     quiet: bool,
 ) -> Result<Status, Failure> {
@@ -46,10 +51,17 @@ pub(crate) async fn until(
         client.send(Request::Watch).await?;
         let mut told = BTreeSet::new();
         loop {
-            let status = match client.next().await? {
-                Next::Item(Item::Status(status)) => *status,
-                Next::Item(_) => continue,
-                Next::Done(_) => return Err(Failure::failed("the host ended")),
+            let status = match client.next().await {
+                Ok(Next::Item(Item::Status(status))) => *status,
+                Ok(Next::Item(_)) => continue,
+                Ok(Next::Done(_)) | Err(ClientError::Closed) => {
+                    // A desktop app took over; the wish is stored, and its count of changes begins anew.
+                    *client = connect::host(folders).await?;
+                    seq = 0;
+                    client.send(Request::Watch).await?;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
             };
             if status.seq < seq {
                 continue;

@@ -12,7 +12,7 @@ use locald_core::{
     event::{ProbeTarget, Ticket},
     instance::{ObservedInstance, RunState},
 };
-use locald_engine::{InstanceSpec, LogOptions, SharedEngine, StopRequest};
+use locald_engine::{InstanceSpec, LogLine, LogOptions, LogStream, SharedEngine, StopRequest};
 use tokio::{sync::mpsc, task::AbortHandle};
 
 use crate::{link::Restart, probe, supervisor::SupervisorHandle};
@@ -262,22 +262,29 @@ async fn look(
     Ok((observed, line))
 }
 
+/// The last line that says something. What went to standard error shortly before it goes first: that is where programs
+/// say why they end, and engines don't keep the two streams in order.
 async fn last_line(engine: &SharedEngine, instance: &InstanceId) -> Option<String> {
     let read = async {
-        let options = LogOptions {
-            tail: Some(LAST_LINES),
-            follow: false,
-            since: None,
-        };
+        let options = LogOptions { tail: Some(LAST_LINES), follow: false, since: None };
         let mut lines = engine.logs(instance, options).await.ok()?;
-        let mut last = None;
+        let mut last: Option<LogLine> = None;
         while let Some(Ok(line)) = lines.next().await {
-            let text = String::from_utf8_lossy(&line.bytes);
-            if !text.trim().is_empty() {
-                last = Some(text.into_owned());
+            let blank = line.bytes.iter().all(u8::is_ascii_whitespace);
+            if !blank && last.as_ref().is_none_or(|last| !outranks(last, &line)) {
+                last = Some(line);
             }
         }
-        last
+        last.map(|line| String::from_utf8_lossy(&line.bytes).into_owned())
     };
     tokio::time::timeout(LAST_LINE_TIMEOUT, read).await.ok().flatten()
+}
+
+/// Does `earlier` stay the one to show, though `later` came after it?
+fn outranks(earlier: &LogLine, later: &LogLine) -> bool {
+    let close = match (earlier.at, later.at) {
+        (Some(earlier), Some(later)) => later.duration_since(earlier) < jiff::SignedDuration::from_secs(1),
+        _ => true,
+    };
+    close && earlier.stream == LogStream::Stderr && later.stream == LogStream::Stdout
 }

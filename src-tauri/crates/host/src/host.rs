@@ -3,12 +3,13 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use locald_config::{ConfigErrors, Folders, Settings};
-use locald_core::{Command, Event, Problem, ProjectName, ServiceId, Snapshot};
+use locald_core::{Command, Event, Problem, ProjectName, ServiceId, Snapshot, snapshot::StateKind};
 use locald_engine::{EngineError, SharedEngine, StatsSample};
 use locald_engine_docker::{DockerEngine, discover};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -281,6 +282,21 @@ impl HostHandle {
             return Ok(None);
         }
         engine.stats(instance).await.map(Some).map_err(|error| error.problem())
+    }
+
+    /// Waits until nothing is on its way up or down, for as long as this.
+    pub async fn at_rest(&self, patience: Duration) {
+        let mut snapshots = self.snapshots();
+        let rest = snapshots.wait_for(|snapshot| {
+            snapshot.services.iter().all(|service| {
+                !matches!(
+                    service.state,
+                    StateKind::Waiting | StateKind::Preparing | StateKind::Starting | StateKind::Stopping
+                )
+            })
+        });
+        // What takes longer, the fetching of an image for one, is begun anew by whoever asks for it.
+        let _ = tokio::time::timeout(patience, rest).await;
     }
 
     /// Asks the desktop for something.

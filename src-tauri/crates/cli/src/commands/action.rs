@@ -1,14 +1,18 @@
 //! `up`, `down`, `start`, `stop`, `restart`.
 
 use locald_core::{ServiceId, view::status::Status};
-use locald_host::control::{
-    client::Client,
-    protocol::{Action, Request},
+use locald_host::{
+    config::Folders,
+    control::{
+        client::{Client, ClientError},
+        protocol::{Action, Request},
+    },
 };
 use serde_json::json;
 
 use crate::{
     args::Wait,
+    connect,
     exit::{Code, Failure},
     output,
     target::{self, Project},
@@ -16,6 +20,7 @@ use crate::{
 };
 
 pub(crate) async fn run(
+    folders: &Folders,
     client: &mut Client,
     project: &Project,
     action: Action,
@@ -66,7 +71,7 @@ pub(crate) async fn run(
         } else {
             Goal::Up { healthy: wait.wait }
         };
-        wait::until(client, &ids, goal, done.seq.unwrap_or_default(), wait.timeout, json).await?
+        wait::until(folders, client, &ids, goal, done.seq.unwrap_or_default(), wait.timeout, json).await?
     };
     if json {
         output::line(&chosen(&status, &ids).to_string())?;

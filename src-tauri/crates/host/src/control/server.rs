@@ -30,6 +30,9 @@ use crate::{HostHandle, LogItem, RequestError, ShellRequest};
 /// Answers on their way to one client; one that doesn't read is waited for, not stored up for.
 const ANSWERS_UNDER_WAY: usize = 256;
 
+/// How long a host that is asked to yield goes on with starts and stops that are under way.
+const YIELD_PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
+
 /// Makes the socket and serves it until the runtime ends.
 pub(crate) async fn serve(runtime: &Path, host: HostHandle) -> Result<PathBuf, (PathBuf, io::Error)> {
     let path = socket_path(runtime);
@@ -243,6 +246,8 @@ async fn answer(host: &HostHandle, request: Request, reply: &Reply) -> Result<Do
             "the desktop app runs; quit it from its tray menu".to_owned(),
         )),
         Request::Yield => {
+            // What is under way is finished first: the next host sees what is, not what was about to be.
+            host.at_rest(YIELD_PATIENCE).await;
             host.quit();
             Ok(Done::default())
         }

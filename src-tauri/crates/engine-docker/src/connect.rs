@@ -21,17 +21,25 @@ impl DockerEngine {
     pub(crate) async fn ask(&self) -> Result<EngineVersion, ConnectFault> {
         match tokio::time::timeout(SILENCE, self.version()).await {
             Ok(answer) => answer,
-            Err(_) => Err(ConnectFault::Silent { endpoint: self.http.endpoint.to_string(), seconds: SILENCE_SECONDS }),
+            Err(_) => Err(ConnectFault::Silent {
+                endpoint: self.http.endpoint.to_string(),
+                seconds: SILENCE_SECONDS,
+            }),
         }
     }
 
     async fn version(&self) -> Result<EngineVersion, ConnectFault> {
-        let fault = |detail: String| ConnectFault::Fault { endpoint: self.http.endpoint.to_string(), detail };
+        let fault = |detail: String| ConnectFault::Fault {
+            endpoint: self.http.endpoint.to_string(),
+            detail,
+        };
         let answer = match self.http.send(Method::GET, "/version", None).await {
             Ok(answer) => answer,
             Err(Failure::Connect(fault)) => return Err(fault),
             Err(Failure::Status { code, message }) if message.contains("client version") => {
-                return Err(ConnectFault::Version { detail: format!("{message} (HTTP {code})") });
+                return Err(ConnectFault::Version {
+                    detail: format!("{message} (HTTP {code})"),
+                });
             }
             Err(Failure::Status { code, message }) => return Err(fault(format!("HTTP {code} {message}"))),
             Err(Failure::Broken(detail)) => return Err(fault(detail)),
@@ -46,7 +54,11 @@ impl DockerEngine {
         let kind = if podman { EngineKind::Podman } else { EngineKind::Docker };
         check(kind, &version, api)?;
         self.api_minor.store(api.1, Ordering::Relaxed);
-        Ok(EngineVersion { version: version.version, api: version.api_version, kind })
+        Ok(EngineVersion {
+            version: version.version,
+            api: version.api_version,
+            kind,
+        })
     }
 }
 
@@ -61,15 +73,23 @@ fn check(kind: EngineKind, version: &Version, api: (u32, u32)) -> Result<(), Con
         EngineKind::Docker | EngineKind::Fake => "Docker",
     };
     let who = format!("{name} {}", version.version);
-    let (oldest, newest) = (format!("{}.{}", OLDEST.0, OLDEST.1), format!("{}.{}", NEWEST.0, NEWEST.1));
+    let (oldest, newest) = (
+        format!("{}.{}", OLDEST.0, OLDEST.1),
+        format!("{}.{}", NEWEST.0, NEWEST.1),
+    );
     if api < OLDEST {
-        let detail = format!("{who} speaks API {} at most, and locald needs {oldest} or newer", version.api_version);
+        let detail = format!(
+            "{who} speaks API {} at most, and locald needs {oldest} or newer",
+            version.api_version
+        );
         return Err(ConnectFault::Version { detail });
     }
     match parse(&version.min_api_version) {
         Some(min) if min > NEWEST => {
-            let detail =
-                format!("{who} speaks API {} or newer, and locald speaks {newest} at most", version.min_api_version);
+            let detail = format!(
+                "{who} speaks API {} or newer, and locald speaks {newest} at most",
+                version.min_api_version
+            );
             Err(ConnectFault::Version { detail })
         }
         _ => Ok(()),

@@ -36,11 +36,20 @@ pub(crate) fn body(spec: &InstanceSpec) -> ContainerCreateBody {
     let service = &*spec.service;
     let Source::Container { image, command } = &service.source;
     let network = spec.network_name();
-    let endpoint = EndpointSettings { aliases: Some(vec![service.id.name.to_string()]), ..Default::default() };
+    let endpoint = EndpointSettings {
+        aliases: Some(vec![service.id.name.to_string()]),
+        ..Default::default()
+    };
     ContainerCreateBody {
         image: Some(image.clone()),
         cmd: command.clone(),
-        env: Some(service.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        env: Some(
+            service
+                .env
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect(),
+        ),
         exposed_ports: Some(service.ports.iter().map(inner).collect()),
         labels: Some(labels(service)),
         working_dir: service.workdir.clone(),
@@ -50,8 +59,14 @@ pub(crate) fn body(spec: &InstanceSpec) -> ContainerCreateBody {
             network_mode: Some(network.clone()),
             port_bindings: Some(bindings(&service.ports)),
             mounts: Some(service.volumes.iter().map(|volume| mount(spec, volume)).collect()),
-            memory: service.resources.memory_bytes.and_then(|bytes| i64::try_from(bytes).ok()),
-            nano_cpus: service.resources.cpu_millis.and_then(|cpus| i64::try_from(cpus * 1_000_000).ok()),
+            memory: service
+                .resources
+                .memory_bytes
+                .and_then(|bytes| i64::try_from(bytes).ok()),
+            nano_cpus: service
+                .resources
+                .cpu_millis
+                .and_then(|cpus| i64::try_from(cpus * 1_000_000).ok()),
             // Restarting is the supervisor's: two who restart would fight.
             restart_policy: Some(RestartPolicy {
                 name: Some(RestartPolicyNameEnum::NO),
@@ -59,7 +74,9 @@ pub(crate) fn body(spec: &InstanceSpec) -> ContainerCreateBody {
             }),
             ..Default::default()
         }),
-        networking_config: Some(NetworkingConfig { endpoints_config: Some(HashMap::from([(network, endpoint)])) }),
+        networking_config: Some(NetworkingConfig {
+            endpoints_config: Some(HashMap::from([(network, endpoint)])),
+        }),
         ..Default::default()
     }
 }
@@ -76,8 +93,15 @@ fn bindings(ports: &[PortMapping]) -> HashMap<String, Option<Vec<PortBinding>>> 
     let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
     for mapping in ports {
         let host_port = mapping.host.map(|port| port.to_string()).unwrap_or_default();
-        let binding = PortBinding { host_ip: Some(HOST_IP.to_owned()), host_port: Some(host_port) };
-        bindings.entry(inner(mapping)).or_default().get_or_insert_default().push(binding);
+        let binding = PortBinding {
+            host_ip: Some(HOST_IP.to_owned()),
+            host_port: Some(host_port),
+        };
+        bindings
+            .entry(inner(mapping))
+            .or_default()
+            .get_or_insert_default()
+            .push(binding);
     }
     bindings
 }

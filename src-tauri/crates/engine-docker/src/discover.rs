@@ -25,17 +25,26 @@ pub fn discover(setting: Option<&str>, env: &dyn Fn(&str) -> Option<String>, hom
     if let Some(endpoint) = variable("DOCKER_HOST") {
         return found(&endpoint, "from DOCKER_HOST");
     }
-    let config = variable("DOCKER_CONFIG").map(PathBuf::from).or_else(|| home.map(|home| home.join(".docker")));
+    let config = variable("DOCKER_CONFIG")
+        .map(PathBuf::from)
+        .or_else(|| home.map(|home| home.join(".docker")));
     if let Some(config) = config {
         let from_variable = variable("DOCKER_CONTEXT");
-        let source = if from_variable.is_some() { "from DOCKER_CONTEXT" } else { "from the current docker context" };
+        let source = if from_variable.is_some() {
+            "from DOCKER_CONTEXT"
+        } else {
+            "from the current docker context"
+        };
         let context = from_variable.or_else(|| current_context(&config));
         if let Some(endpoint) = context.and_then(|name| context_endpoint(&config, &name)) {
             return found(&endpoint, source);
         }
     }
     let runtime = variable("XDG_RUNTIME_DIR").map(PathBuf::from);
-    match usual_sockets(runtime.as_deref(), home).into_iter().find(|path| path.exists()) {
+    match usual_sockets(runtime.as_deref(), home)
+        .into_iter()
+        .find(|path| path.exists())
+    {
         Some(path) => found(&format!("unix://{}", path.display()), "found at a usual place"),
         None => found(&format!("unix://{USUAL}"), "the usual place"),
     }
@@ -52,7 +61,10 @@ fn usual_sockets(runtime: Option<&Path>, home: Option<&Path>) -> Vec<PathBuf> {
         ".orbstack/run/docker.sock",
         ".lima/docker/sock/docker.sock",
     ];
-    sockets.extend(home.into_iter().flat_map(|home| in_home.map(|socket| home.join(socket))));
+    sockets.extend(
+        home.into_iter()
+            .flat_map(|home| in_home.map(|socket| home.join(socket))),
+    );
     sockets
 }
 
@@ -91,7 +103,9 @@ fn context_endpoint(config: &Path, name: &str) -> Option<String> {
     folders.filter_map(Result::ok).find_map(|folder| {
         let text = std::fs::read_to_string(folder.path().join("meta.json")).ok()?;
         let context: Context = serde_json::from_str(&text).ok()?;
-        (context.name == name).then_some(context.endpoints.docker.host).filter(|host| !host.is_empty())
+        (context.name == name)
+            .then_some(context.endpoints.docker.host)
+            .filter(|host| !host.is_empty())
     })
 }
 
@@ -106,7 +120,11 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let meta = home.path().join(".docker/contexts/meta/abc");
         std::fs::create_dir_all(&meta).unwrap();
-        std::fs::write(home.path().join(".docker/config.json"), r#"{"currentContext":"far","auths":{}}"#).unwrap();
+        std::fs::write(
+            home.path().join(".docker/config.json"),
+            r#"{"currentContext":"far","auths":{}}"#,
+        )
+        .unwrap();
         let text = r#"{"Name":"far","Metadata":{},"Endpoints":{"docker":{"Host":"tcp://far:2375"}}}"#;
         std::fs::write(meta.join("meta.json"), text).unwrap();
         let host = |name: &str| (name == "DOCKER_HOST").then(|| "unix:///h.sock".to_owned());

@@ -43,11 +43,15 @@ impl fmt::Display for Endpoint {
 impl Endpoint {
     /// Reads `unix:///path` or `tcp://host:port`.
     pub(crate) fn parse(text: &str) -> Result<Self, ConnectFault> {
-        let unreachable =
-            |detail: &str| ConnectFault::Unreachable { endpoint: text.to_owned(), detail: detail.to_owned() };
+        let unreachable = |detail: &str| ConnectFault::Unreachable {
+            endpoint: text.to_owned(),
+            detail: detail.to_owned(),
+        };
         if let Some(path) = text.strip_prefix("unix://") {
             if !path.starts_with('/') {
-                return Err(unreachable("a socket's path has to be absolute, as in unix:///var/run/docker.sock"));
+                return Err(unreachable(
+                    "a socket's path has to be absolute, as in unix:///var/run/docker.sock",
+                ));
             }
             return Ok(Self::Unix(PathBuf::from(path)));
         }
@@ -57,10 +61,18 @@ impl Endpoint {
                 return Err(unreachable("the address has no host"));
             }
             // Docker's own port without TLS, as its command line has it.
-            let has_port = address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-            return Ok(Self::Tcp(if has_port { address.to_owned() } else { format!("{address}:2375") }));
+            let has_port = address
+                .rsplit_once(':')
+                .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+            return Ok(Self::Tcp(if has_port {
+                address.to_owned()
+            } else {
+                format!("{address}:2375")
+            }));
         }
-        Err(unreachable("locald reaches engines over unix:// and tcp:// only, so far"))
+        Err(unreachable(
+            "locald reaches engines over unix:// and tcp:// only, so far",
+        ))
     }
 
     /// Opens a connection, or says what is in the way.
@@ -90,10 +102,14 @@ impl Endpoint {
             (io::ErrorKind::NotFound, Self::Unix(_)) => ConnectFault::Missing { path: path() },
             (io::ErrorKind::PermissionDenied, Self::Unix(_)) => ConnectFault::NotPermitted { path: path() },
             // A listener whose queue is full takes no more connections: it lives and doesn't answer.
-            (io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut, _) => {
-                ConnectFault::Silent { endpoint: path(), seconds: SILENCE_SECONDS }
-            }
-            _ => ConnectFault::Unreachable { endpoint: path(), detail: error.to_string() },
+            (io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut, _) => ConnectFault::Silent {
+                endpoint: path(),
+                seconds: SILENCE_SECONDS,
+            },
+            _ => ConnectFault::Unreachable {
+                endpoint: path(),
+                detail: error.to_string(),
+            },
         }
     }
 }
@@ -103,13 +119,12 @@ fn look_at(path: &Path) -> Result<(), ConnectFault> {
     let text = path.display().to_string();
     match std::fs::metadata(path) {
         Ok(file) if file.is_dir() => Err(ConnectFault::IsDirectory { path: text }),
-        Ok(file) if !file.file_type().is_socket() => {
-            Err(ConnectFault::Unreachable { endpoint: text, detail: "it is a file, not a socket".to_owned() })
-        }
+        Ok(file) if !file.file_type().is_socket() => Err(ConnectFault::Unreachable {
+            endpoint: text,
+            detail: "it is a file, not a socket".to_owned(),
+        }),
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            Err(ConnectFault::NotPermitted { path: text })
-        }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(ConnectFault::NotPermitted { path: text }),
         Err(_) => Err(ConnectFault::Missing { path: text }),
     }
 }
@@ -131,11 +146,20 @@ mod tests {
 
     #[test]
     fn endpoints_read_as_docker_reads_them() {
-        assert_eq!(Endpoint::parse("unix:///run/d.sock"), Ok(Endpoint::Unix("/run/d.sock".into())));
-        assert_eq!(Endpoint::parse("tcp://10.0.0.1"), Ok(Endpoint::Tcp("10.0.0.1:2375".into())));
+        assert_eq!(
+            Endpoint::parse("unix:///run/d.sock"),
+            Ok(Endpoint::Unix("/run/d.sock".into()))
+        );
+        assert_eq!(
+            Endpoint::parse("tcp://10.0.0.1"),
+            Ok(Endpoint::Tcp("10.0.0.1:2375".into()))
+        );
         assert_eq!(Endpoint::parse("tcp://h:99/"), Ok(Endpoint::Tcp("h:99".into())));
         for bad in ["unix://relative", "ssh://host", "tcp://", "", "npipe:////./pipe/docker"] {
-            assert!(matches!(Endpoint::parse(bad), Err(ConnectFault::Unreachable { .. })), "{bad}");
+            assert!(
+                matches!(Endpoint::parse(bad), Err(ConnectFault::Unreachable { .. })),
+                "{bad}"
+            );
         }
     }
 }

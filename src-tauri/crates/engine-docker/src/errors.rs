@@ -23,17 +23,28 @@ pub(crate) struct Refusal {
 pub(crate) fn refusal(spec: &InstanceSpec, message: &str) -> Refusal {
     let text = message.to_ascii_lowercase();
     let has = |needles: &[&str]| needles.iter().any(|needle| text.contains(needle));
-    let plain = |code, detail: String| Refusal { code, detail, port: None };
+    let plain = |code, detail: String| Refusal {
+        code,
+        detail,
+        port: None,
+    };
 
     // Two of docker, two of podman; docker 28 says "failed to bind host port … address already in use".
     if has(&["port is already allocated", "address already in use"]) {
         let port = port_in(spec, &text);
         let what = port.map_or_else(|| "a port".to_owned(), |port| format!("port {port} on 127.0.0.1"));
-        return Refusal { code: ProblemCode::PortInUse, detail: format!("{what} is in use by another program"), port };
+        return Refusal {
+            code: ProblemCode::PortInUse,
+            detail: format!("{what} is in use by another program"),
+            port,
+        };
     }
     if has(&["permission denied", "privileged port"]) && has(&["bind", "listen", "expose", "port"]) {
         let what = port_in(spec, &text).map_or_else(|| "the port".to_owned(), |port| format!("port {port}"));
-        return plain(ProblemCode::PortNotPermitted, format!("the engine may not open {what}: permission denied"));
+        return plain(
+            ProblemCode::PortNotPermitted,
+            format!("the engine may not open {what}: permission denied"),
+        );
     }
     let mount = spec.service.volumes.iter().find_map(|mount| match &mount.source {
         VolumeSource::Path { path } if message.contains(&*path.to_string_lossy()) => Some(path),
@@ -42,17 +53,26 @@ pub(crate) fn refusal(spec: &InstanceSpec, message: &str) -> Refusal {
     if let Some(path) = mount
         && has(&["does not exist", "no such file or directory"])
     {
-        return plain(ProblemCode::MountMissing, format!("{} does not exist on this machine", path.display()));
+        return plain(
+            ProblemCode::MountMissing,
+            format!("{} does not exist on this machine", path.display()),
+        );
     }
     if has(&["no such image", "image not known", "unable to find image"]) {
         return plain(ProblemCode::ImageMissing, clean(message));
     }
     let exec = has(&["exec", "oci runtime"]);
     if has(&["executable file not found"]) || (exec && has(&["no such file or directory"])) {
-        return plain(ProblemCode::CommandNotFound, format!("{} does not exist in the image", program(message)));
+        return plain(
+            ProblemCode::CommandNotFound,
+            format!("{} does not exist in the image", program(message)),
+        );
     }
     if exec && has(&["permission denied", "is a directory", "exec format error"]) {
-        return plain(ProblemCode::CommandNotFound, format!("{} can't be run: {}", program(message), clean(message)));
+        return plain(
+            ProblemCode::CommandNotFound,
+            format!("{} can't be run: {}", program(message), clean(message)),
+        );
     }
     plain(ProblemCode::StartFailed, clean(message))
 }
@@ -73,7 +93,9 @@ fn port_in(spec: &InstanceSpec, text: &str) -> Option<u16> {
 
 /// The program's name out of an OCI runtime's complaint: `exec: "nope": executable file not found`.
 fn program(message: &str) -> String {
-    let quoted = message.split_once("exec: ").and_then(|(_, rest)| rest.strip_prefix(['"', '`', '\'']));
+    let quoted = message
+        .split_once("exec: ")
+        .and_then(|(_, rest)| rest.strip_prefix(['"', '`', '\'']));
     match quoted.and_then(|rest| rest.split(['"', '`', '\'']).next()) {
         Some(name) if !name.is_empty() => format!("the program `{name}`"),
         _ => "the program".to_owned(),
@@ -96,11 +118,17 @@ pub(crate) fn clean(message: &str) -> String {
     ] {
         if let Some(rest) = text.strip_prefix(noise) {
             // An old runc puts its source line there: `container_linux.go:380: starting container process caused: …`.
-            text = if noise.ends_with(':') { rest.split_once(' ').map_or(rest, |(_, rest)| rest) } else { rest };
+            text = if noise.ends_with(':') {
+                rest.split_once(' ').map_or(rest, |(_, rest)| rest)
+            } else {
+                rest
+            };
         }
     }
     let text = text.strip_suffix(": unknown").unwrap_or(text);
-    text.strip_prefix("starting container process caused: ").unwrap_or(text).to_owned()
+    text.strip_prefix("starting container process caused: ")
+        .unwrap_or(text)
+        .to_owned()
 }
 
 impl DockerEngine {
@@ -108,7 +136,10 @@ impl DockerEngine {
     pub(crate) async fn failure(&self, error: bollard::errors::Error) -> Failure {
         use bollard::errors::Error;
         match error {
-            Error::DockerResponseServerError { status_code, message } => Failure::Status { code: status_code, message },
+            Error::DockerResponseServerError { status_code, message } => Failure::Status {
+                code: status_code,
+                message,
+            },
             Error::DockerStreamError { error } => Failure::Broken(error),
             Error::RequestTimeoutError => Failure::Broken("the engine did not answer in time".to_owned()),
             Error::JsonDataError { message, .. } => Failure::Broken(message),
@@ -176,29 +207,64 @@ mod tests {
 
     fn spec() -> InstanceSpec {
         let mut service = ServiceSpec::container("shop/db".parse().unwrap(), "lt/bb:dev");
-        service.ports = vec![PortMapping { host: Some(8080), port: 80, protocol: Protocol::Tcp }];
+        service.ports = vec![PortMapping {
+            host: Some(8080),
+            port: 80,
+            protocol: Protocol::Tcp,
+        }];
         service.volumes = vec![VolumeMount {
-            source: VolumeSource::Path { path: "/no/such".into() },
+            source: VolumeSource::Path {
+                path: "/no/such".into(),
+            },
             target: "/x".into(),
             read_only: false,
         }];
-        InstanceSpec { service: Arc::new(service) }
+        InstanceSpec {
+            service: Arc::new(service),
+        }
     }
 
     #[test]
     fn engines_texts_have_codes() {
         use ProblemCode::{CommandNotFound, ImageMissing, MountMissing, PortInUse, PortNotPermitted, StartFailed};
         for (text, code) in [
-            ("driver failed programming external connectivity on endpoint x (ab): Bind for 127.0.0.1:8080 failed: port is already allocated", PortInUse),
-            ("Error starting userland proxy: listen tcp4 127.0.0.1:8080: bind: address already in use", PortInUse),
-            ("failed to bind host port 127.0.0.1:8080/tcp: address already in use", PortInUse),
-            ("cannot listen on the TCP port: listen tcp4 127.0.0.1:8080: bind: address already in use", PortInUse),
-            ("rootlessport listen tcp 127.0.0.1:8080: bind: address already in use", PortInUse),
-            ("rootlessport cannot expose privileged port 80, you can add …: listen tcp 127.0.0.1:80: bind: permission denied", PortNotPermitted),
-            ("invalid mount config for type \"bind\": bind source path does not exist: /no/such", MountMissing),
+            (
+                "driver failed programming external connectivity on endpoint x (ab): Bind for 127.0.0.1:8080 failed: port is already allocated",
+                PortInUse,
+            ),
+            (
+                "Error starting userland proxy: listen tcp4 127.0.0.1:8080: bind: address already in use",
+                PortInUse,
+            ),
+            (
+                "failed to bind host port 127.0.0.1:8080/tcp: address already in use",
+                PortInUse,
+            ),
+            (
+                "cannot listen on the TCP port: listen tcp4 127.0.0.1:8080: bind: address already in use",
+                PortInUse,
+            ),
+            (
+                "rootlessport listen tcp 127.0.0.1:8080: bind: address already in use",
+                PortInUse,
+            ),
+            (
+                "rootlessport cannot expose privileged port 80, you can add …: listen tcp 127.0.0.1:80: bind: permission denied",
+                PortNotPermitted,
+            ),
+            (
+                "invalid mount config for type \"bind\": bind source path does not exist: /no/such",
+                MountMissing,
+            ),
             ("statfs /no/such: no such file or directory", MountMissing),
-            ("OCI runtime create failed: container_linux.go:380: starting container process caused: exec: \"nope\": executable file not found in $PATH: unknown", CommandNotFound),
-            ("failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"/nope\": stat /nope: no such file or directory: unknown", CommandNotFound),
+            (
+                "OCI runtime create failed: container_linux.go:380: starting container process caused: exec: \"nope\": executable file not found in $PATH: unknown",
+                CommandNotFound,
+            ),
+            (
+                "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"/nope\": stat /nope: no such file or directory: unknown",
+                CommandNotFound,
+            ),
             ("No such image: lt/none:dev", ImageMissing),
             ("something else", StartFailed),
         ] {
@@ -209,9 +275,15 @@ mod tests {
     #[test]
     fn details_name_the_thing_and_drop_the_noise() {
         let text = "OCI runtime create failed: container_linux.go:380: starting container process caused: exec: \"nope\": executable file not found in $PATH: unknown";
-        assert_eq!(refusal(&spec(), text).detail, "the program `nope` does not exist in the image");
+        assert_eq!(
+            refusal(&spec(), text).detail,
+            "the program `nope` does not exist in the image"
+        );
         assert_eq!(clean(text), "exec: \"nope\": executable file not found in $PATH");
         let port = refusal(&spec(), "Bind for 127.0.0.1:8080 failed: port is already allocated");
-        assert_eq!((port.port, port.detail.as_str()), (Some(8080), "port 8080 on 127.0.0.1 is in use by another program"));
+        assert_eq!(
+            (port.port, port.detail.as_str()),
+            (Some(8080), "port 8080 on 127.0.0.1 is in use by another program")
+        );
     }
 }

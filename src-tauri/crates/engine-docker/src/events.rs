@@ -96,8 +96,16 @@ fn event(line: Line) -> Option<EngineEvent> {
     if !line.kind.is_empty() && line.kind != "container" {
         return None;
     }
-    let action = if line.action.is_empty() { &line.status } else { &line.action };
-    let id = if line.actor.id.is_empty() { &line.id } else { &line.actor.id };
+    let action = if line.action.is_empty() {
+        &line.status
+    } else {
+        &line.action
+    };
+    let id = if line.actor.id.is_empty() {
+        &line.id
+    } else {
+        &line.actor.id
+    };
     if id.is_empty() {
         return None;
     }
@@ -131,15 +139,26 @@ fn event(line: Line) -> Option<EngineEvent> {
         "rename" => EngineEventKind::Renamed,
         "destroy" | "remove" => EngineEventKind::Removed,
         "health_status" => {
-            let status = if rest.is_empty() { attributes.get("health_status").map_or("", String::as_str) } else { rest };
+            let status = if rest.is_empty() {
+                attributes.get("health_status").map_or("", String::as_str)
+            } else {
+                rest
+            };
             if status.is_empty() {
                 return None;
             }
-            EngineEventKind::EngineHealth { status: status.to_owned() }
+            EngineEventKind::EngineHealth {
+                status: status.to_owned(),
+            }
         }
         _ => return None,
     };
-    Some(EngineEvent { instance: InstanceId::from(id.as_str()), service: service_of(attributes), kind, at })
+    Some(EngineEvent {
+        instance: InstanceId::from(id.as_str()),
+        service: service_of(attributes),
+        kind,
+        at,
+    })
 }
 
 #[cfg(test)]
@@ -169,17 +188,35 @@ mod tests {
 
     #[test]
     fn events_of_docker_20_29_and_podman() {
-        let exited = |code| Some(EngineEventKind::Exited(ExitFacts { code, ..ExitFacts::default() }));
-        assert_eq!(kind(r#"{"Action":"die","Actor":{"ID":"a","Attributes":{"exitCode":"3"}}}"#), exited(Some(3)));
-        assert_eq!(kind(r#"{"status":"die","id":"a","Type":"container","Actor":null}"#), exited(None));
+        let exited = |code| {
+            Some(EngineEventKind::Exited(ExitFacts {
+                code,
+                ..ExitFacts::default()
+            }))
+        };
+        assert_eq!(
+            kind(r#"{"Action":"die","Actor":{"ID":"a","Attributes":{"exitCode":"3"}}}"#),
+            exited(Some(3))
+        );
+        assert_eq!(
+            kind(r#"{"status":"die","id":"a","Type":"container","Actor":null}"#),
+            exited(None)
+        );
         assert_eq!(
             kind(r#"{"Action":"kill","Actor":{"ID":"a","Attributes":{"signal":"SIGTERM"}}}"#),
-            Some(EngineEventKind::Signaled { signal: Some(Signal::TERM) })
+            Some(EngineEventKind::Signaled {
+                signal: Some(Signal::TERM)
+            })
         );
-        assert_eq!(kind(r#"{"Action":"remove","Actor":{"ID":"a"}}"#), Some(EngineEventKind::Removed));
+        assert_eq!(
+            kind(r#"{"Action":"remove","Actor":{"ID":"a"}}"#),
+            Some(EngineEventKind::Removed)
+        );
         assert_eq!(
             kind(r#"{"Action":"health_status: healthy","Actor":{"ID":"a"}}"#),
-            Some(EngineEventKind::EngineHealth { status: "healthy".to_owned() })
+            Some(EngineEventKind::EngineHealth {
+                status: "healthy".to_owned()
+            })
         );
     }
 }

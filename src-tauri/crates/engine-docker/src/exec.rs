@@ -33,8 +33,14 @@ struct Ended {
 
 impl DockerEngine {
     pub(crate) async fn exec_in(&self, instance: &InstanceId, command: &[String]) -> Result<ExecOutcome, EngineError> {
-        let wrap = |detail: String| EngineError::Exec { instance: instance.to_string(), detail };
-        let outcome = self.exec_raw(instance, command).await.map_err(|failure| failure.into_error(wrap))?;
+        let wrap = |detail: String| EngineError::Exec {
+            instance: instance.to_string(),
+            detail,
+        };
+        let outcome = self
+            .exec_raw(instance, command)
+            .await
+            .map_err(|failure| failure.into_error(wrap))?;
         // Old engines tell in the output that there was nothing to run.
         if matches!(outcome.code, 126 | 127) && outcome.output.contains("OCI runtime exec failed") {
             return Err(wrap(clean(&outcome.output)));
@@ -48,10 +54,15 @@ impl DockerEngine {
         let created: Created = self.http.document(Method::POST, &path, Some(body)).await?;
         let exec = format!("/exec/{}", encode(&created.id, ""));
         let start = serde_json::json!({ "Detach": false, "Tty": false }).to_string();
-        let answer = self.http.send(Method::POST, &format!("{exec}/start"), Some(start)).await?;
+        let answer = self
+            .http
+            .send(Method::POST, &format!("{exec}/start"), Some(start))
+            .await?;
         let output = gather(answer.body).await.map_err(Failure::Broken)?;
         let ended: Ended = self.http.get(&format!("{exec}/json")).await?;
-        let code = ended.exit_code.ok_or_else(|| Failure::Broken("the engine lost its exit code".to_owned()))?;
+        let code = ended
+            .exit_code
+            .ok_or_else(|| Failure::Broken("the engine lost its exit code".to_owned()))?;
         Ok(ExecOutcome { code, output })
     }
 }

@@ -99,26 +99,42 @@ impl Client {
     /// Sends a request and waits for the headers of a 2xx answer.
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<String>) -> Result<Answer, Failure> {
         let connection = self.endpoint.open().await.map_err(Failure::Connect)?;
-        let (mut sender, driver) =
-            http1::handshake(TokioIo::new(connection)).await.map_err(|error| Failure::Broken(chain(&error)))?;
+        let (mut sender, driver) = http1::handshake(TokioIo::new(connection))
+            .await
+            .map_err(|error| Failure::Broken(chain(&error)))?;
         // What the driver meets, the body reports.
         let driver = AbortOnDropHandle::new(tokio::spawn(async move { drop(driver.await) }));
-        let mut request = Request::builder().method(method).uri(path).header(header::HOST, "localhost");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "localhost");
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         let request = request
             .body(Full::new(Bytes::from(body.unwrap_or_default())))
             .map_err(|error| Failure::Broken(error.to_string()))?;
-        let response = sender.send_request(request).await.map_err(|error| Failure::Broken(chain(&error)))?;
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|error| Failure::Broken(chain(&error)))?;
         let status = response.status();
         let (parts, incoming) = response.into_parts();
-        let body = Body { incoming, _connection: driver };
+        let body = Body {
+            incoming,
+            _connection: driver,
+        };
         if status.is_success() {
-            return Ok(Answer { headers: parts.headers, body });
+            return Ok(Answer {
+                headers: parts.headers,
+                body,
+            });
         }
         let text = body.text().await.unwrap_or_default();
-        Err(Failure::Status { code: status.as_u16(), message: message_of(&text) })
+        Err(Failure::Status {
+            code: status.as_u16(),
+            message: message_of(&text),
+        })
     }
 
     /// A stream of bytes from a GET; returns once the headers are here.
@@ -139,11 +155,19 @@ impl Client {
         body: Option<String>,
     ) -> Result<T, Failure> {
         let work = async {
-            let text = self.send(method, path, body).await?.body.text().await.map_err(Failure::Broken)?;
+            let text = self
+                .send(method, path, body)
+                .await?
+                .body
+                .text()
+                .await
+                .map_err(Failure::Broken)?;
             serde_json::from_str(&text)
                 .map_err(|error| Failure::Broken(format!("the answer could not be read ({error})")))
         };
-        tokio::time::timeout(DOCUMENT_LIMIT, work).await.unwrap_or_else(|_| Err(timed_out(DOCUMENT_LIMIT)))
+        tokio::time::timeout(DOCUMENT_LIMIT, work)
+            .await
+            .unwrap_or_else(|_| Err(timed_out(DOCUMENT_LIMIT)))
     }
 }
 
@@ -212,7 +236,11 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 /// The message in an error answer: `{"message": …}`, podman's `{"cause": …}`, else the text itself.
 fn message_of(text: &str) -> String {
     let json: Option<serde_json::Value> = serde_json::from_str(text).ok();
-    let field = |name: &str| json.as_ref().and_then(|json| json.get(name)).and_then(|value| value.as_str());
+    let field = |name: &str| {
+        json.as_ref()
+            .and_then(|json| json.get(name))
+            .and_then(|value| value.as_str())
+    };
     let message = field("message").or_else(|| field("cause")).unwrap_or(text).trim();
     message.chars().take(2000).collect()
 }

@@ -92,18 +92,18 @@ impl Engine for DockerEngine {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pull: true, exec: true, stats: true }
+        Capabilities {
+            pull: true,
+            exec: true,
+            stats: true,
+        }
     }
 
     fn connect(&self) -> BoxFuture<'_, Result<EngineVersion, EngineError>> {
         async { Ok(self.ask().await?) }.boxed()
     }
 
-    fn prepare<'a>(
-        &'a self,
-        spec: &'a InstanceSpec,
-        progress: ProgressSink,
-    ) -> BoxFuture<'a, Result<(), EngineError>> {
+    fn prepare<'a>(&'a self, spec: &'a InstanceSpec, progress: ProgressSink) -> BoxFuture<'a, Result<(), EngineError>> {
         self.prepare_image(spec, progress).boxed()
     }
 
@@ -127,10 +127,7 @@ impl Engine for DockerEngine {
         self.list_instances().boxed()
     }
 
-    fn inspect<'a>(
-        &'a self,
-        instance: &'a InstanceId,
-    ) -> BoxFuture<'a, Result<Option<ObservedInstance>, EngineError>> {
+    fn inspect<'a>(&'a self, instance: &'a InstanceId) -> BoxFuture<'a, Result<Option<ObservedInstance>, EngineError>> {
         self.inspect_instance(instance).boxed()
     }
 

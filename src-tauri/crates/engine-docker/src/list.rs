@@ -44,7 +44,11 @@ impl DockerEngine {
             Ok(Some(inspected)) => Some(from_inspected(&listed.id, inspected)),
             Ok(None) => None,
             Err(failure) => {
-                tracing::warn!(id = listed.id, ?failure, "a container could not be inspected; its list entry is used");
+                tracing::warn!(
+                    id = listed.id,
+                    ?failure,
+                    "a container could not be inspected; its list entry is used"
+                );
                 Some(from_listed(listed))
             }
         }
@@ -60,7 +64,10 @@ impl DockerEngine {
             .filter(|listed| !listed.id.is_empty())
             .collect();
         if listed.len() < total {
-            tracing::warn!(skipped = total - listed.len(), "entries of the container list could not be read");
+            tracing::warn!(
+                skipped = total - listed.len(),
+                "entries of the container list could not be read"
+            );
         }
         Ok(listed)
     }
@@ -88,7 +95,10 @@ impl DockerEngine {
 
     pub(crate) async fn inspect_instance(&self, id: &InstanceId) -> Result<Option<ObservedInstance>, EngineError> {
         let inspected = self.inspected(id.as_str()).await.map_err(|failure| {
-            failure.into_error(|detail| EngineError::Inspect { instance: id.to_string(), detail })
+            failure.into_error(|detail| EngineError::Inspect {
+                instance: id.to_string(),
+                detail,
+            })
         })?;
         Ok(inspected.map(|inspected| from_inspected(id.as_str(), inspected)))
     }
@@ -97,11 +107,17 @@ impl DockerEngine {
 /// The service by its labels, `None` unless both are there and valid.
 pub(crate) fn service_of(labels: &HashMap<String, String>) -> Option<ServiceId> {
     let project = ProjectName::new(labels.get(PROJECT_LABEL)?).ok()?;
-    Some(ServiceId::new(project, ServiceName::new(labels.get(SERVICE_LABEL)?).ok()?))
+    Some(ServiceId::new(
+        project,
+        ServiceName::new(labels.get(SERVICE_LABEL)?).ok()?,
+    ))
 }
 
 fn from_listed(listed: Listed) -> ObservedInstance {
-    let exit = || ExitFacts { code: code_in(&listed.status), ..ExitFacts::default() };
+    let exit = || ExitFacts {
+        code: code_in(&listed.status),
+        ..ExitFacts::default()
+    };
     let ports = listed.ports.iter().filter_map(|port| {
         let host_ip = port.ip.clone().unwrap_or_else(|| "0.0.0.0".to_owned());
         Some(PublishedPort {
@@ -118,7 +134,11 @@ fn from_listed(listed: Listed) -> ObservedInstance {
         ports: without_twins(ports.collect()),
         started_at: None,
         tty: false,
-        name: listed.names.first().map(|name| name.trim_start_matches('/').to_owned()).unwrap_or_default(),
+        name: listed
+            .names
+            .first()
+            .map(|name| name.trim_start_matches('/').to_owned())
+            .unwrap_or_default(),
         id: InstanceId::from(listed.id.as_str()),
     }
 }
@@ -201,14 +221,28 @@ mod tests {
     use super::*;
 
     fn port(host_ip: &str, host_port: u16, port: u16) -> PublishedPort {
-        PublishedPort { host_ip: host_ip.to_owned(), host_port, port, protocol: Protocol::Tcp }
+        PublishedPort {
+            host_ip: host_ip.to_owned(),
+            host_port,
+            port,
+            protocol: Protocol::Tcp,
+        }
     }
 
     #[test]
     fn a_port_on_all_addresses_is_one_and_different_ones_stay() {
-        assert_eq!(without_twins(vec![port("0.0.0.0", 8080, 80), port("::", 8080, 80)]), [port("0.0.0.0", 8080, 80)]);
-        assert_eq!(without_twins(vec![port("::", 49337, 80), port("0.0.0.0", 49338, 80)]).len(), 2);
-        assert_eq!(without_twins(vec![port("127.0.0.1", 81, 81), port("127.0.0.2", 81, 81)]).len(), 2);
+        assert_eq!(
+            without_twins(vec![port("0.0.0.0", 8080, 80), port("::", 8080, 80)]),
+            [port("0.0.0.0", 8080, 80)]
+        );
+        assert_eq!(
+            without_twins(vec![port("::", 49337, 80), port("0.0.0.0", 49338, 80)]).len(),
+            2
+        );
+        assert_eq!(
+            without_twins(vec![port("127.0.0.1", 81, 81), port("127.0.0.2", 81, 81)]).len(),
+            2
+        );
     }
 
     #[test]

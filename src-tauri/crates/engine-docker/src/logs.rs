@@ -15,7 +15,7 @@ use locald_engine::{EngineError, LogLine, LogOptions, LogStream};
 
 use crate::{
     DockerEngine,
-    http::{Failure, encode},
+    http::{Body, Client, Failure, encode},
 };
 
 /// The longest time stamp an engine writes, with room to spare.
@@ -29,62 +29,144 @@ impl DockerEngine {
         instance: &InstanceId,
         options: LogOptions,
     ) -> Result<BoxStream<'static, Result<LogLine, EngineError>>, EngineError> {
-        let name = instance.to_string();
-        let wrap = |detail: String| EngineError::Logs { instance: instance.to_string(), detail };
+        let wrap = |detail: String| EngineError::Logs {
+            instance: instance.to_string(),
+            detail,
+        };
         let inspected = self
             .inspected(instance.as_str())
             .await
             .map_err(|failure| failure.into_error(wrap))?
             .ok_or_else(|| wrap("it does not exist any more".to_owned()))?;
-        let tail = options.tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
-        let since = options
-            .since
-            .map(|time| format!("&since={}.{:09}", time.as_second(), time.subsec_nanosecond()))
-            .unwrap_or_default();
-        let path = format!(
-            "/containers/{}/logs?stdout=1&stderr=1&timestamps=1&follow={}&tail={tail}{since}",
-            encode(instance.as_str(), ""),
-            u8::from(options.follow),
-        );
-        let body = self.http.open(&path).await.map_err(|failure| match failure {
-            // Docker 501, Podman 500.
-            Failure::Status { message, .. }
-                if message.contains("does not support reading") || message.contains("cannot read logs") =>
-            {
-                let driver = inspected.host_config.log_config.driver;
-                EngineError::LogsNotKept { driver: if driver.is_empty() { "unknown".to_owned() } else { driver } }
-            }
-            failure => failure.into_error(wrap),
-        })?;
-        let state = (body, Splitter::new(inspected.config.tty), VecDeque::new(), false);
-        let lines = futures_util::stream::unfold(state, move |(mut body, mut splitter, mut ready, mut ended)| {
-            let name = name.clone();
-            async move {
-                loop {
-                    if let Some(line) = ready.pop_front() {
-                        return Some((line, (body, splitter, ready, ended)));
-                    }
-                    if ended {
-                        return None;
-                    }
-                    let fault = match body.next().await {
-                        Some(Ok(chunk)) => splitter.feed(&chunk, &mut ready).err(),
-                        Some(Err(detail)) => Some(detail),
-                        None => {
-                            ended = true;
-                            splitter.finish(&mut ready);
-                            None
-                        }
-                    };
-                    if let Some(detail) = fault {
-                        ended = true;
-                        splitter.finish(&mut ready);
-                        ready.push_back(Err(EngineError::Logs { instance: name.clone(), detail }));
+        let body = self
+            .http
+            .open(&path(instance, options))
+            .await
+            .map_err(|failure| match failure {
+                // Docker 501, Podman 500.
+                Failure::Status { message, .. }
+                    if message.contains("does not support reading") || message.contains("cannot read logs") =>
+                {
+                    let driver = inspected.host_config.log_config.driver;
+                    EngineError::LogsNotKept {
+                        driver: if driver.is_empty() {
+                            "unknown".to_owned()
+                        } else {
+                            driver
+                        },
                     }
                 }
-            }
+                failure => failure.into_error(wrap),
+            })?;
+        let reader = Reader {
+            http: self.http.clone(),
+            instance: instance.clone(),
+            options,
+            body: Some(body),
+            splitter: Splitter::new(inspected.config.tty),
+            ready: Ready::new(),
+            delivered: 0,
+            newest: None,
+            skip: 0,
+        };
+        let lines = futures_util::stream::unfold(reader, |mut reader| async move {
+            let line = reader.next().await?;
+            Some((line, reader))
         });
         Ok(lines.boxed())
+    }
+}
+
+fn path(instance: &InstanceId, options: LogOptions) -> String {
+    let tail = options.tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
+    let since = options
+        .since
+        .map(|time| format!("&since={}.{:09}", time.as_second(), time.subsec_nanosecond()))
+        .unwrap_or_default();
+    let follow = u8::from(options.follow);
+    let id = encode(instance.as_str(), "");
+    format!("/containers/{id}/logs?stdout=1&stderr=1&timestamps=1&follow={follow}&tail={tail}{since}")
+}
+
+/// Reads lines until the engine has no more.
+struct Reader {
+    http: Client,
+    instance: InstanceId,
+    options: LogOptions,
+    body: Option<Body>,
+    splitter: Splitter,
+    ready: Ready,
+    delivered: u64,
+    /// The newest time delivered, and how many lines had it.
+    newest: Option<(Timestamp, usize)>,
+    /// Lines of that time still to leave out, because they were delivered already.
+    skip: usize,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Option<Result<LogLine, EngineError>> {
+        loop {
+            while let Some(line) = self.ready.pop_front() {
+                if !line.as_ref().is_ok_and(|line| self.is_known(line)) {
+                    return Some(line);
+                }
+            }
+            let fault = match self.body.as_mut()?.next().await {
+                Some(Ok(chunk)) => self.splitter.feed(&chunk, &mut self.ready).err(),
+                Some(Err(detail)) => Some(detail),
+                None => {
+                    self.body = self.end_again().await;
+                    if self.body.is_none() {
+                        self.splitter.finish(&mut self.ready);
+                    }
+                    None
+                }
+            };
+            if let Some(detail) = fault {
+                self.body = None;
+                self.splitter.finish(&mut self.ready);
+                let instance = self.instance.to_string();
+                self.ready.push_back(Err(EngineError::Logs { instance, detail }));
+            }
+        }
+    }
+
+    /// Was the line delivered before? Counts it when not.
+    fn is_known(&mut self, line: &LogLine) -> bool {
+        if self.skip > 0 && line.at == self.newest.map(|(newest, _)| newest) {
+            self.skip -= 1;
+            return true;
+        }
+        self.delivered += 1;
+        match (line.at, &mut self.newest) {
+            (Some(at), Some((newest, count))) if *newest == at => *count += 1,
+            (Some(at), Some((newest, _))) if *newest > at => {}
+            (Some(at), _) => self.newest = Some((at, 1)),
+            (None, _) => {}
+        }
+        false
+    }
+
+    /// Docker 20.10 ends a followed stream without the last line when that has no line end, and gives it without
+    /// `follow`. So the end is read once more that way, from the newest line on.
+    async fn end_again(&mut self) -> Option<Body> {
+        if !std::mem::take(&mut self.options.follow) {
+            return None;
+        }
+        match self.newest {
+            Some((newest, count)) => {
+                self.options.tail = None;
+                self.options.since = Some(newest);
+                self.skip = count;
+            }
+            // Without times nothing tells the known lines from the new.
+            None if self.delivered > 0 => return None,
+            None => {}
+        }
+        // A failure is that of an instance which is gone by now: an end like any other.
+        let body = self.http.open(&path(&self.instance, self.options)).await.ok()?;
+        self.splitter = Splitter::new(self.splitter.tty);
+        Some(body)
     }
 }
 
@@ -118,7 +200,12 @@ struct Line {
 
 impl Line {
     fn new(stream: LogStream) -> Self {
-        Self { stream, bytes: BytesMut::new(), cut: 0, at: None }
+        Self {
+            stream,
+            bytes: BytesMut::new(),
+            cut: 0,
+            at: None,
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -139,7 +226,12 @@ impl Line {
 
     fn take(&mut self) -> LogLine {
         let bytes = self.bytes.split().freeze();
-        LogLine { stream: self.stream, at: self.at, bytes, cut_bytes: std::mem::take(&mut self.cut) }
+        LogLine {
+            stream: self.stream,
+            at: self.at,
+            bytes,
+            cut_bytes: std::mem::take(&mut self.cut),
+        }
     }
 }
 
@@ -199,7 +291,11 @@ impl Splitter {
                 if header[0] > 3 || header[1..4] != [0, 0, 0] {
                     return Err("the engine sent a frame that is none".to_owned());
                 }
-                self.current = if header[0] == 2 { LogStream::Stderr } else { LogStream::Stdout };
+                self.current = if header[0] == 2 {
+                    LogStream::Stderr
+                } else {
+                    LogStream::Stdout
+                };
                 self.system = header[0] == 3;
                 self.stamp_due = !self.system;
                 self.frame = Some((&header[4..]).get_u32() as usize);
@@ -265,7 +361,11 @@ impl Splitter {
                 // No stamp where one would be: this engine doesn't cut, and no later place is one either.
                 self.stamp = Bytes::new();
             }
-            let room = if self.stamp.is_empty() || self.piece >= PIECE { usize::MAX } else { PIECE - self.piece };
+            let room = if self.stamp.is_empty() || self.piece >= PIECE {
+                usize::MAX
+            } else {
+                PIECE - self.piece
+            };
             let window = self.input.len().min(room.max(1));
             if let Some(at) = self.input[..window].iter().position(|&byte| byte == b'\n') {
                 let bytes = self.input.split_to(at + 1);
@@ -288,7 +388,9 @@ impl Splitter {
 
 /// The time stamp at the beginning and how many bytes it takes up with its space; none and 0 where there is none.
 fn stamp_in(bytes: &[u8]) -> (Option<Timestamp>, usize) {
-    let Some(space) = bytes.iter().position(|&byte| byte == b' ') else { return (None, 0) };
+    let Some(space) = bytes.iter().position(|&byte| byte == b' ') else {
+        return (None, 0);
+    };
     let looks_like_one = space >= 20 && bytes[4] == b'-' && bytes[10] == b'T';
     let stamp = std::str::from_utf8(&bytes[..space]).ok().filter(|_| looks_like_one);
     match stamp.and_then(|text| text.parse::<Timestamp>().ok()) {

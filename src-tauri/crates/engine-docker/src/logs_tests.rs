@@ -23,12 +23,18 @@ fn lines(tty: bool, input: &[u8]) -> Vec<LogLine> {
         splitter.finish(&mut ready);
         all.push(ready.into_iter().map(Result::unwrap).collect());
     }
-    assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "the chunk size changed the lines");
+    assert!(
+        all.windows(2).all(|pair| pair[0] == pair[1]),
+        "the chunk size changed the lines"
+    );
     all.remove(0)
 }
 
 fn texts(lines: &[LogLine]) -> Vec<String> {
-    lines.iter().map(|line| String::from_utf8_lossy(&line.bytes).into_owned()).collect()
+    lines
+        .iter()
+        .map(|line| String::from_utf8_lossy(&line.bytes).into_owned())
+        .collect()
 }
 
 #[test]
@@ -41,7 +47,10 @@ fn a_line_in_pieces_is_one_line_without_stamps_inside() {
     input.extend(frame(1, &[&long[32_768..], b"\n".as_slice()].concat()));
     input.extend(frame(1, b"after\n"));
     let lines = lines(false, &input);
-    assert_eq!(texts(&lines), ["error between".to_owned(), "a".repeat(40_000), "after".to_owned()]);
+    assert_eq!(
+        texts(&lines),
+        ["error between".to_owned(), "a".repeat(40_000), "after".to_owned()]
+    );
     assert_eq!(lines[0].stream, LogStream::Stderr);
     assert_eq!(lines[1].at, Some(STAMP.trim().parse().unwrap()));
 }
@@ -51,7 +60,10 @@ fn a_terminal_line_in_pieces_is_one_line_too() {
     let long = "b".repeat(16_384);
     let input = format!("{STAMP}{long}{STAMP}{long}{STAMP}tail\r\n{STAMP}after\r\n{STAMP}{long}\r\n{STAMP}no end");
     let lines = lines(true, input.as_bytes());
-    assert_eq!(texts(&lines), [format!("{long}{long}tail"), "after".into(), long, "no end".into()]);
+    assert_eq!(
+        texts(&lines),
+        [format!("{long}{long}tail"), "after".into(), long, "no end".into()]
+    );
     assert!(lines.iter().all(|line| line.at.is_some()));
 }
 
@@ -61,7 +73,10 @@ fn bytes_that_look_like_a_header_are_output() {
     input.extend(frame(1, b"\n"));
     assert_eq!(texts(&lines(false, &input)), ["\u{1}\0\0\0\0\0\0\u{5}hello", ""]);
     let raw = b"h\xc3\xa9llo\r\n\x01\0\0\0\0\0\0\x05hello\r\nno newline";
-    assert_eq!(texts(&lines(true, raw)), ["héllo", "\u{1}\0\0\0\0\0\0\u{5}hello", "no newline"]);
+    assert_eq!(
+        texts(&lines(true, raw)),
+        ["héllo", "\u{1}\0\0\0\0\0\0\u{5}hello", "no newline"]
+    );
 }
 
 #[test]
@@ -83,6 +98,9 @@ fn a_line_without_end_is_cut_and_counted() {
 fn an_error_frame_of_the_engine_is_an_error() {
     let mut input = vec![3, 0, 0, 0, 0, 0, 0, 4];
     input.extend_from_slice(b"oops");
-    assert_eq!(Splitter::new(false).feed(&input, &mut Ready::new()), Err("oops".to_owned()));
+    assert_eq!(
+        Splitter::new(false).feed(&input, &mut Ready::new()),
+        Err("oops".to_owned())
+    );
     assert!(Splitter::new(false).feed(b"plain text", &mut Ready::new()).is_err());
 }

@@ -50,10 +50,17 @@ impl DockerEngine {
             Failure::Connect(fault) => fault.into(),
             Failure::Status { message, .. } | Failure::Broken(message) => {
                 tracing::info!(image, message, "fetching an image failed");
-                EngineError::Prepare { image: image.clone(), detail: in_words(&message) }
+                EngineError::Prepare {
+                    image: image.clone(),
+                    detail: in_words(&message),
+                }
             }
         };
-        match self.http.get::<serde_json::Value>(&format!("/images/{}/json", encode(image, "/:@"))).await {
+        match self
+            .http
+            .get::<serde_json::Value>(&format!("/images/{}/json", encode(image, "/:@")))
+            .await
+        {
             Ok(_) => return Ok(()),
             Err(failure) if failure.status() == Some(404) => {}
             Err(failure) => return Err(wrap(failure)),
@@ -71,9 +78,14 @@ impl DockerEngine {
         let mut lines = answer.body.lines();
         let mut layers: HashMap<String, (u64, u64)> = HashMap::new();
         let mut deadline = first;
-        while let Some(line) = tokio::time::timeout_at(deadline, lines.next()).await.map_err(|_| silent())? {
+        while let Some(line) = tokio::time::timeout_at(deadline, lines.next())
+            .await
+            .map_err(|_| silent())?
+        {
             deadline = tokio::time::Instant::now() + NEXT_WORD;
-            let Ok(line) = serde_json::from_slice::<PullLine>(&line.map_err(Failure::Broken)?) else { continue };
+            let Ok(line) = serde_json::from_slice::<PullLine>(&line.map_err(Failure::Broken)?) else {
+                continue;
+            };
             // The headers said 200 before anything was fetched; this is where a failure shows.
             if let Some(error) = line.error {
                 return Err(Failure::Broken(error));
@@ -89,8 +101,13 @@ impl DockerEngine {
                 }
                 _ => continue,
             }
-            let (done, total) = layers.values().fold((0, 0), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1));
-            let newest = PrepareProgress { done_bytes: done, total_bytes: (total > 0).then_some(total) };
+            let (done, total) = layers
+                .values()
+                .fold((0, 0), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1));
+            let newest = PrepareProgress {
+                done_bytes: done,
+                total_bytes: (total > 0).then_some(total),
+            };
             // A full channel drops it: only the newest counts, and another follows.
             let _ = progress.try_send(newest);
         }
@@ -101,7 +118,11 @@ impl DockerEngine {
 /// Without a tag an engine would fetch every tag there is.
 fn with_tag(image: &str) -> String {
     let last = image.rsplit('/').next().unwrap_or(image);
-    if last.contains(':') || image.contains('@') { image.to_owned() } else { format!("{image}:latest") }
+    if last.contains(':') || image.contains('@') {
+        image.to_owned()
+    } else {
+        format!("{image}:latest")
+    }
 }
 
 /// What a registry's or resolver's complaint comes down to.
@@ -110,11 +131,28 @@ fn in_words(message: &str) -> String {
     let has = |needles: &[&str]| needles.iter().any(|needle| text.contains(needle));
     if has(&["toomanyrequests", "rate limit"]) {
         "the registry gives out no more for now (rate limit)".to_owned()
-    } else if has(&["no such host", "dial tcp", "i/o timeout", "network is unreachable", "connection refused",
-        "name resolution", "server misbehaving", "client.timeout", "handshake timeout", "deadline exceeded",
-        "proxyconnect", "connection reset"]) {
+    } else if has(&[
+        "no such host",
+        "dial tcp",
+        "i/o timeout",
+        "network is unreachable",
+        "connection refused",
+        "name resolution",
+        "server misbehaving",
+        "client.timeout",
+        "handshake timeout",
+        "deadline exceeded",
+        "proxyconnect",
+        "connection reset",
+    ]) {
         "the registry can't be reached; is this machine online?".to_owned()
-    } else if has(&["manifest unknown", "not found", "does not exist", "access denied", "unauthorized"]) {
+    } else if has(&[
+        "manifest unknown",
+        "not found",
+        "does not exist",
+        "access denied",
+        "unauthorized",
+    ]) {
         "the registry has no such image, or wants a login for it".to_owned()
     } else {
         clean(message)
@@ -139,7 +177,10 @@ mod tests {
             "Get \"https://registry/v2/\": dial tcp: lookup registry: no such host",
             "Get https://registry/v2/: net/http: request canceled (Client.Timeout exceeded while awaiting headers)",
         ] {
-            assert_eq!(in_words(offline), "the registry can't be reached; is this machine online?");
+            assert_eq!(
+                in_words(offline),
+                "the registry can't be reached; is this machine online?"
+            );
         }
         assert!(in_words("pull access denied for x, repository does not exist").contains("no such image"));
     }

@@ -38,7 +38,10 @@ impl DockerEngine {
         }
         let id = self.create_container(spec).await?;
         match self.start_container(&id).await {
-            Ok(()) => Ok(StartedInstance { id: InstanceId::from(id.as_str()), reused: false }),
+            Ok(()) => Ok(StartedInstance {
+                id: InstanceId::from(id.as_str()),
+                reused: false,
+            }),
             Err(failure) => {
                 let error = self.refused(spec, failure, start_error).await;
                 // It never ran, so nothing is lost, and a leftover would hold the name.
@@ -93,7 +96,10 @@ impl DockerEngine {
     async fn clear(&self, spec: &InstanceSpec, listed: &Listed) -> Result<(), EngineError> {
         let id = InstanceId::from(listed.id.as_str());
         if matches!(listed.state.as_str(), "running" | "paused" | "restarting") {
-            let request = StopRequest { signal: spec.service.stop_signal, grace: spec.service.stop_grace };
+            let request = StopRequest {
+                signal: spec.service.stop_signal,
+                grace: spec.service.stop_grace,
+            };
             self.stop_instance(&id, request).await?;
         }
         self.remove_instance(&id).await
@@ -109,7 +115,10 @@ impl DockerEngine {
     async fn create_container(&self, spec: &InstanceSpec) -> Result<String, EngineError> {
         self.ensure_network(spec).await?;
         let name = spec.instance_name();
-        let options = CreateContainerOptions { name: Some(name.clone()), ..Default::default() };
+        let options = CreateContainerOptions {
+            name: Some(name.clone()),
+            ..Default::default()
+        };
         for _ in 0..NAME_TRIES {
             let made = match self.bollard(SLOW_SECONDS).await {
                 Ok(docker) => match docker.create_container(Some(options.clone()), create::body(spec)).await {
@@ -124,7 +133,11 @@ impl DockerEngine {
             self.free_name(spec).await?;
             tokio::time::sleep(NAME_PAUSE).await;
         }
-        Err(create_error(name, ProblemCode::StartFailed, "its name did not become free".to_owned()))
+        Err(create_error(
+            name,
+            ProblemCode::StartFailed,
+            "its name did not become free".to_owned(),
+        ))
     }
 
     /// Clears a container of ours out of the way that came up meanwhile; one that isn't ours is left alone.
@@ -138,19 +151,35 @@ impl DockerEngine {
             let detail = format!("a container named {name} exists that locald did not make");
             return Err(create_error(name, ProblemCode::NameTaken, detail));
         }
-        self.clear(spec, &Listed { id: holder.id, state: holder.state.status, ..Listed::default() }).await
+        self.clear(
+            spec,
+            &Listed {
+                id: holder.id,
+                state: holder.state.status,
+                ..Listed::default()
+            },
+        )
+        .await
     }
 
     /// One task at a time: `CheckDuplicate` alone doesn't keep old engines from making two of a name.
     async fn ensure_network(&self, spec: &InstanceSpec) -> Result<(), EngineError> {
         let wrap = |failure: Failure| {
             failure.into_error(|detail| {
-                create_error(spec.instance_name(), ProblemCode::StartFailed, format!("its network: {detail}"))
+                create_error(
+                    spec.instance_name(),
+                    ProblemCode::StartFailed,
+                    format!("its network: {detail}"),
+                )
             })
         };
         let name = spec.network_name();
         let _one_at_a_time = self.networks.lock().await;
-        match self.http.get::<serde_json::Value>(&format!("/networks/{}", encode(&name, ""))).await {
+        match self
+            .http
+            .get::<serde_json::Value>(&format!("/networks/{}", encode(&name, "")))
+            .await
+        {
             Ok(_) => return Ok(()),
             Err(failure) if failure.status() == Some(404) => {}
             Err(failure) => return Err(wrap(failure)),
@@ -161,7 +190,10 @@ impl DockerEngine {
             "Driver": "bridge",
             "Labels": create::project_labels(&spec.service.id),
         });
-        let made = self.http.document::<Made>(Method::POST, "/networks/create", Some(body.to_string())).await;
+        let made = self
+            .http
+            .document::<Made>(Method::POST, "/networks/create", Some(body.to_string()))
+            .await;
         match made {
             Ok(_) => Ok(()),
             // Another program made it in between.

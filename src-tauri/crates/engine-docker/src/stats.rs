@@ -70,7 +70,10 @@ impl DockerEngine {
         let name = instance.to_string();
         let path = format!("/containers/{}/stats?stream=1", encode(instance.as_str(), ""));
         let body = self.http.open(&path).await.map_err(|failure| {
-            failure.into_error(|detail| EngineError::Stats { instance: instance.to_string(), detail })
+            failure.into_error(|detail| EngineError::Stats {
+                instance: instance.to_string(),
+                detail,
+            })
         })?;
         let host = *self
             .host_memory
@@ -86,7 +89,9 @@ impl DockerEngine {
                         Ok(line) => line,
                         Err(detail) => return Some((Err(EngineError::Stats { instance: name, detail }), None)),
                     };
-                    let Ok(line) = serde_json::from_slice::<Line>(&line) else { continue };
+                    let Ok(line) = serde_json::from_slice::<Line>(&line) else {
+                        continue;
+                    };
                     // A stopped one goes on sending zeros from the year 1.
                     let now = time(&line.read)?;
                     let sample = sample(&line, now, &mut before, host);
@@ -107,11 +112,18 @@ fn sample(line: &Line, now: Timestamp, before: &mut Option<Reading>, host: Optio
     *before = total.map(|total| (now, total));
     let memory = &line.memory_stats;
     // The page cache that can be dropped is no use of the service's own: cgroup v1 and v2 name it differently.
-    let cache = memory.stats.get("total_inactive_file").or_else(|| memory.stats.get("inactive_file"));
-    let limit = memory.limit.filter(|&limit| limit > 0 && host.is_none_or(|host| limit < host));
+    let cache = memory
+        .stats
+        .get("total_inactive_file")
+        .or_else(|| memory.stats.get("inactive_file"));
+    let limit = memory
+        .limit
+        .filter(|&limit| limit > 0 && host.is_none_or(|host| limit < host));
     StatsSample {
         cpu_percent,
-        memory_bytes: memory.usage.map(|usage| usage.saturating_sub(cache.copied().unwrap_or(0))),
+        memory_bytes: memory
+            .usage
+            .map(|usage| usage.saturating_sub(cache.copied().unwrap_or(0))),
         memory_limit_bytes: limit,
     }
 }
@@ -143,13 +155,19 @@ mod tests {
                 "memory_stats":{"usage":500,"limit":1000,"stats":{"total_inactive_file":200}}}"#,
             &mut before,
         );
-        assert_eq!((first.cpu_percent, first.memory_bytes, first.memory_limit_bytes), (None, Some(300), None));
+        assert_eq!(
+            (first.cpu_percent, first.memory_bytes, first.memory_limit_bytes),
+            (None, Some(300), None)
+        );
         let second = read(
             r#"{"read":"2026-01-01T00:00:02Z","cpu_stats":{"cpu_usage":{"total_usage":1000000000}},
                 "memory_stats":{"usage":5,"limit":100,"stats":{"inactive_file":200}}}"#,
             &mut before,
         );
-        assert_eq!((second.cpu_percent, second.memory_bytes, second.memory_limit_bytes), (Some(50.0), Some(0), Some(100)));
+        assert_eq!(
+            (second.cpu_percent, second.memory_bytes, second.memory_limit_bytes),
+            (Some(50.0), Some(0), Some(100))
+        );
     }
 
     #[test]
@@ -158,7 +176,14 @@ mod tests {
         let json = r#"{"read":"2026-01-01T00:00:00Z","cpu_stats":null,"memory_stats":{"stats":null,"usage":"x"}}"#;
         for _ in 0..2 {
             let sample = read(json, &mut before);
-            assert_eq!(sample, StatsSample { cpu_percent: None, memory_bytes: None, memory_limit_bytes: None });
+            assert_eq!(
+                sample,
+                StatsSample {
+                    cpu_percent: None,
+                    memory_bytes: None,
+                    memory_limit_bytes: None
+                }
+            );
         }
     }
 }

@@ -17,7 +17,10 @@ impl DockerEngine {
         let knows_signal = self.api_minor.load(Ordering::Relaxed) >= STOP_SIGNAL_MINOR;
         let options = StopContainerOptions {
             t: Some(i32::try_from(seconds).unwrap_or(i32::MAX)),
-            signal: request.signal.filter(|_| knows_signal).map(|signal| signal.0.to_string()),
+            signal: request
+                .signal
+                .filter(|_| knows_signal)
+                .map(|signal| signal.0.to_string()),
         };
         let work = async {
             // The answer comes when the container has ended, so it may take as long as the grace period.
@@ -30,14 +33,19 @@ impl DockerEngine {
         match work.await {
             Ok(()) => Ok(()),
             Err(failure) if failure.status() == Some(404) => Ok(()),
-            Err(failure) => {
-                Err(failure.into_error(|detail| EngineError::Stop { instance: id.to_string(), detail }))
-            }
+            Err(failure) => Err(failure.into_error(|detail| EngineError::Stop {
+                instance: id.to_string(),
+                detail,
+            })),
         }
     }
 
     pub(crate) async fn remove_instance(&self, id: &InstanceId) -> Result<(), EngineError> {
-        let options = RemoveContainerOptions { v: false, force: false, link: false };
+        let options = RemoveContainerOptions {
+            v: false,
+            force: false,
+            link: false,
+        };
         let work = async {
             let docker = self.bollard(SLOW_SECONDS).await?;
             match docker.remove_container(id.as_str(), Some(options)).await {
@@ -49,9 +57,10 @@ impl DockerEngine {
             Ok(()) => Ok(()),
             Err(Failure::Status { code: 404, .. }) => Ok(()),
             Err(Failure::Status { code: 409, message }) if message.contains("already in progress") => Ok(()),
-            Err(failure) => {
-                Err(failure.into_error(|detail| EngineError::Remove { instance: id.to_string(), detail }))
-            }
+            Err(failure) => Err(failure.into_error(|detail| EngineError::Remove {
+                instance: id.to_string(),
+                detail,
+            })),
         }
     }
 }

@@ -23,7 +23,10 @@ where
     T: DeserializeOwned,
 {
     Ok(match Value::deserialize(deserializer)? {
-        Value::Array(entries) => entries.into_iter().filter_map(|entry| serde_json::from_value(entry).ok()).collect(),
+        Value::Array(entries) => entries
+            .into_iter()
+            .filter_map(|entry| serde_json::from_value(entry).ok())
+            .collect(),
         _ => Vec::new(),
     })
 }
@@ -35,9 +38,10 @@ where
     T: DeserializeOwned,
 {
     Ok(match Value::deserialize(deserializer)? {
-        Value::Object(entries) => {
-            entries.into_iter().filter_map(|(key, value)| Some((key, serde_json::from_value(value).ok()?))).collect()
-        }
+        Value::Object(entries) => entries
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, serde_json::from_value(value).ok()?)))
+            .collect(),
         _ => HashMap::new(),
     })
 }

@@ -272,12 +272,34 @@ impl Bridge {
             if !ip(&["link", "add", &name, "type", "bridge"]) {
                 continue;
             }
+            let bridge = Self {
+                name: name.clone(),
+                number,
+            };
             if ip(&["addr", "add", &format!("10.{number}.0.1/24"), "dev", &name]) && ip(&["link", "set", &name, "up"]) {
-                return Ok(Self { name, number });
+                bridge.let_through();
+                return Ok(bridge);
             }
             ip(&["link", "del", &name]);
         }
         Err("no network bridge could be added (ip link add … type bridge)".to_owned())
+    }
+
+    fn subnet(&self) -> String {
+        format!("10.{}.0.0/16", self.number)
+    }
+
+    /// Another dockerd on this machine has the firewall drop what it doesn't know, also between our containers. Its
+    /// own rules stay as they are; the reaper takes this one away.
+    fn let_through(&self) {
+        let subnet = self.subnet();
+        let rule = ["-w", "-I", "FORWARD", "-s", &subnet, "-d", &subnet, "-j", "ACCEPT"];
+        // Without iptables there is no such firewall either.
+        let _ = Command::new("iptables")
+            .args(rule)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
     }
 }
 

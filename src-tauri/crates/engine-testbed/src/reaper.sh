@@ -1,6 +1,6 @@
 # Ends everything that a test's dockerd started. Runs beside the test and waits for its end: the pipe closes
 # however the test ends, by its own will, by a panic, or by SIGKILL.
-# In: ROOT (the daemon's folder), BRIDGE, CGROUP.
+# In: ROOT (the daemon's folder), BRIDGE, SUBNET, CGROUP.
 # shellcheck shell=sh
 trap '' INT TERM HUP
 while read -r _; do :; done
@@ -37,5 +37,6 @@ grep -aoE '[0-9a-f]{64}' "$ROOT/data/network/files/local-kv.db" 2>/dev/null | cu
     if [ -d "/sys/class/net/br-$id" ]; then ip link del "br-$id"; fi
 done
 ip link del "$BRIDGE" 2>/dev/null
+iptables -w -D FORWARD -s "$SUBNET" -d "$SUBNET" -j ACCEPT 2>/dev/null
 find /sys/fs/cgroup -depth -type d -path "*/$CGROUP*" -exec rmdir {} + 2>/dev/null
 rm -rf "$ROOT"

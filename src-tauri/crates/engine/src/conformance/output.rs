@@ -104,9 +104,10 @@ pub(super) async fn log_binary(bench: &Bench) -> Outcome {
         return Ok(REAL_PROGRAM);
     }
     let id = bench
+        // No byte that isn't UTF-8: Docker's usual log file is JSON and replaces those before anybody reads them.
         .run(
             "binary",
-            r"printf '\001\000\000\000\000\000\000\005hello\n'; printf '\377\376\n'",
+            r"printf '\001\000\000\000\000\000\000\005hello\n'; printf '\002x\n'",
         )
         .await?;
     bench.ended(&id).await?;
@@ -119,7 +120,7 @@ pub(super) async fn log_binary(bench: &Bench) -> Outcome {
     same(
         "bytes",
         lines,
-        vec![b"\x01\0\0\0\0\0\0\x05hello".to_vec(), b"\xff\xfe".to_vec()],
+        vec![b"\x01\0\0\0\0\0\0\x05hello".to_vec(), b"\x02x".to_vec()],
     )?;
     Ok(Verdict::Passed)
 }

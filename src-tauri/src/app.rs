@@ -80,7 +80,7 @@ pub(crate) fn run(hidden: bool, service: Option<ServiceId>) -> Result<ExitCode, 
                 if let Some(desktop) = window.try_state::<Desktop>() {
                     desktop.streams.close_all();
                 }
-                display::end_network_process();
+                window::closed(window.app_handle());
             }
             _ => {}
         })
@@ -101,6 +101,7 @@ pub(crate) fn run(hidden: bool, service: Option<ServiceId>) -> Result<ExitCode, 
         RunEvent::ExitRequested { .. } => guard_end(),
         RunEvent::Exit => {
             tracing::info!("ends; services stay as they are");
+            tray::remove();
             if let Ok(mut host) = host.lock() {
                 host.take();
             }

@@ -147,10 +147,7 @@ pub(crate) fn logs_close(desktop: State<'_, Desktop>, id: u32) {
 }
 
 #[tauri::command]
-pub(crate) async fn stats_open(
-    desktop: State<'_, Desktop>,
-    channel: Channel<StatsView>,
-) -> Result<u32, CommandError> {
+pub(crate) async fn stats_open(desktop: State<'_, Desktop>, channel: Channel<StatsView>) -> Result<u32, CommandError> {
     let host = desktop.host.clone();
     Ok(desktop.streams.open(watch_stats(host, channel)))
 }
@@ -262,8 +259,14 @@ async fn watch_stats(host: HostHandle, channel: Channel<StatsView>) {
     let mut open: HashMap<(ServiceId, Option<InstanceId>), JoinSet<()>> = HashMap::new();
     loop {
         let snapshot = snapshots.borrow_and_update().clone();
-        let up = snapshot.services.iter().filter(|service| service.is_up()).take(STATS_LIMIT);
-        let wanted: HashSet<_> = up.map(|service| (service.id.clone(), service.instance.clone())).collect();
+        let up = snapshot
+            .services
+            .iter()
+            .filter(|service| service.is_up())
+            .take(STATS_LIMIT);
+        let wanted: HashSet<_> = up
+            .map(|service| (service.id.clone(), service.instance.clone()))
+            .collect();
         // A stream that has ended belongs to a run that has; when the service runs again, so does its stream.
         open.retain(|key, stream| wanted.contains(key) && stream.try_join_next().is_none());
         for key in wanted {
@@ -281,7 +284,9 @@ async fn watch_stats(host: HostHandle, channel: Channel<StatsView>) {
 }
 
 async fn stats_of(host: HostHandle, service: ServiceId, channel: Channel<StatsView>) {
-    let Ok(Some(mut samples)) = host.stats(&service).await else { return };
+    let Ok(Some(mut samples)) = host.stats(&service).await else {
+        return;
+    };
     while let Some(Ok(sample)) = samples.next().await {
         let view = StatsView {
             service: service.clone(),

@@ -49,6 +49,10 @@ pub(crate) fn copy(text: &str) {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn copy(_text: &str) {}
 
+/// WebKit aborts the whole app when a process that it is just starting ends. One is up within a fraction of a second; it
+/// is left alone for this long after its window closed.
+pub(crate) const NETWORK_PROCESS_SETTLES: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Ends WebKit's network process, which by itself stays for good once a window was open (tauri#14626). WebKit starts
 /// another with the next window.
 #[cfg(target_os = "linux")]
@@ -56,11 +60,20 @@ pub(crate) fn end_network_process() {
     let own = rustix::process::getpid();
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     for entry in entries {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
         // proc_pid_stat(5): pid (comm) state ppid …; comm may contain anything but is cut after 15 bytes.
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
-        let Some((name, rest)) = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')) else { continue };
-        let parent = rest.split_whitespace().nth(1).and_then(|parent| parent.parse::<i32>().ok());
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else {
+            continue;
+        };
+        let Some((name, rest)) = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')) else {
+            continue;
+        };
+        let parent = rest
+            .split_whitespace()
+            .nth(1)
+            .and_then(|parent| parent.parse::<i32>().ok());
         // Its number can't be another process's by now: it is our child and not waited for yet.
         if name == "WebKitNetworkPr"
             && parent == Some(own.as_raw_nonzero().get())

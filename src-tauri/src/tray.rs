@@ -210,3 +210,7 @@ fn icon(kind: IconKind) -> Result<Icon, String> {
     Icon::from_rgba(image.into_raw(), width, height).map_err(|error| error.to_string())
 }
 
+/// Takes the tray away. Left to the end of the thread, it would ask for thread-local values that are gone by then.
+pub(crate) fn remove() {
+    drop(SHOWN.with_borrow_mut(Option::take));
+}

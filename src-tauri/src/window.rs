@@ -4,7 +4,7 @@ use tauri::{AppHandle, CloseRequestApi, Emitter as _, Manager as _, WebviewUrl, 
 
 use locald_core::{ServiceId, view::stream::ShowService};
 
-use crate::app::Desktop;
+use crate::{app::Desktop, display};
 
 const LABEL: &str = "main";
 
@@ -45,6 +45,24 @@ fn show_now(app: &AppHandle, service: Option<ServiceId>) -> tauri::Result<()> {
         .min_inner_size(560.0, 400.0)
         .build()?;
     Ok(())
+}
+
+/// Frees what WebKit keeps beyond the window, unless there is another one by then.
+pub(crate) fn closed(app: &AppHandle) {
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        tokio::time::sleep(display::NETWORK_PROCESS_SETTLES).await;
+        let on_main = app.clone();
+        // Windows come and go on the main thread, so none comes between the look and the end.
+        let asked = app.run_on_main_thread(move || {
+            if on_main.webview_windows().is_empty() {
+                display::end_network_process();
+            }
+        });
+        if let Err(error) = asked {
+            tracing::debug!(%error, "the app ends");
+        }
+    });
 }
 
 /// Closing destroys the window. Where no tray would be left to bring it back, it is minimised instead.

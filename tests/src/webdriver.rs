@@ -158,9 +158,17 @@ impl WebView {
         let css = serde_json::to_string(&named("row", service)).unwrap();
         let wanted = text.to_lowercase();
         eventually(&format!("{text:?} in the row of {service}"), deadline, async || {
-            let row = self.run(&format!("return document.querySelector({css})?.innerText ?? 'no such row'")).await;
+            let row = self
+                .run(&format!(
+                    "return document.querySelector({css})?.innerText ?? 'no such row'"
+                ))
+                .await;
             let found = row.as_str().unwrap_or_default().to_lowercase();
-            if found.contains(&wanted) { Ok(found) } else { Err(format!("{found:?}")) }
+            if found.contains(&wanted) {
+                Ok(found)
+            } else {
+                Err(format!("{found:?}"))
+            }
         })
         .await
     }
@@ -201,7 +209,7 @@ impl WebView {
             .execute("return document.body ? document.body.innerText : ''", Vec::new())
             .await
         {
-            Ok(text) => format!("the page reads: {}", text.json()),
+            Ok(text) => text.json().as_str().unwrap_or_default().to_owned(),
             Err(error) => format!("no page: {error}"),
         }
     }

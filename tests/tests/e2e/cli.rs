@@ -13,11 +13,16 @@ async fn exit_codes_are_as_designed() {
     let desktop = &stage.desktop;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let slow = format!("{SLEEPER}\nhealth_check = {{ type = \"command\", command = [\"false\"], start_period = \"10m\" }}");
+    let slow =
+        format!("{SLEEPER}\nhealth_check = {{ type = \"command\", command = [\"false\"], start_period = \"10m\" }}");
     let blocked = format!("{SLEEPER}\nports = [\"{port}:80\"]");
     let dependent = format!("{SLEEPER}\ndepends_on = [\"blocked\"]");
-    let services =
-        [("db", SLEEPER), ("slow", slow.as_str()), ("blocked", blocked.as_str()), ("dependent", dependent.as_str())];
+    let services = [
+        ("db", SLEEPER),
+        ("slow", slow.as_str()),
+        ("blocked", blocked.as_str()),
+        ("dependent", dependent.as_str()),
+    ];
     let folder = stage.project("shop", &services).await;
     desktop.cli_in(&folder, &["start", "db"]).await.expect_code(0);
     desktop.cli_in(&folder, &["start", "db"]).await.expect_code(0);
@@ -25,7 +30,10 @@ async fn exit_codes_are_as_designed() {
     desktop.cli_in(&folder, &["nonsense"]).await.expect_code(2);
     let unknown = desktop.cli_in(&folder, &["start", "nope"]).await.expect_code(3);
     assert!(unknown.stderr.contains("db, slow"), "{}", unknown.stderr);
-    let timed_out = desktop.cli_in(&folder, &["start", "slow", "--wait", "--timeout", "1s"]).await.expect_code(5);
+    let timed_out = desktop
+        .cli_in(&folder, &["start", "slow", "--wait", "--timeout", "1s"])
+        .await
+        .expect_code(5);
     assert!(timed_out.stderr.contains("1 s"), "{}", timed_out.stderr);
     let blocked = desktop.cli_in(&folder, &["start", "dependent"]).await.expect_code(1);
     assert!(blocked.stderr.contains(&port.to_string()), "{}", blocked.stderr);
@@ -33,7 +41,10 @@ async fn exit_codes_are_as_designed() {
     let empty = desktop.cli(&["up"]).await.expect_code(2);
     assert!(empty.stderr.contains("locald.toml"), "{}", empty.stderr);
     desktop.cli(&["--project", "/nowhere", "status"]).await.expect_code(2);
-    let json = desktop.cli_in(&folder, &["start", "nope", "--json"]).await.expect_code(3);
+    let json = desktop
+        .cli_in(&folder, &["start", "nope", "--json"])
+        .await
+        .expect_code(3);
     let error: serde_json::Value = serde_json::from_str(json.stderr.trim()).unwrap();
     assert_eq!(error["error"]["code"], "no_such_service");
 }
@@ -49,7 +60,10 @@ async fn dependents_start_after_what_they_need_is_healthy_and_stop_before_it() {
     let folder = stage.project("shop", &[("api", &api), ("db", &db)]).await;
     let log = desktop.root().join("events.txt");
     let mut events = desktop.command(locald_tests::app::cli_program());
-    events.current_dir(&folder).args(["events", "--json"]).stdout(std::fs::File::create(&log).unwrap());
+    events
+        .current_dir(&folder)
+        .args(["events", "--json"])
+        .stdout(std::fs::File::create(&log).unwrap());
     let mut events = events.kill_on_drop(true).spawn().unwrap();
     // `events` begins with what comes after it; the first change it sees shows that it listens.
     let seen = || std::fs::read_to_string(&log).unwrap();
@@ -73,11 +87,23 @@ async fn dependents_start_after_what_they_need_is_healthy_and_stop_before_it() {
         })
     };
     eventually("the end to be told", LATER, async || {
-        if position("shop/db", "stopped") > position("shop/api", "starting") { Ok(()) } else { Err(seen()) }
+        if position("shop/db", "stopped") > position("shop/api", "starting") {
+            Ok(())
+        } else {
+            Err(seen())
+        }
     })
     .await;
-    assert!(position("shop/api", "starting") > position("shop/db", "running"), "{}", seen());
-    assert!(position("shop/db", "stopped") > position("shop/api", "stopped"), "{}", seen());
+    assert!(
+        position("shop/api", "starting") > position("shop/db", "running"),
+        "{}",
+        seen()
+    );
+    assert!(
+        position("shop/db", "stopped") > position("shop/api", "stopped"),
+        "{}",
+        seen()
+    );
     let _ = events.kill().await;
 }
 

@@ -23,13 +23,20 @@ async fn a_changed_file_is_picked_up_and_a_broken_one_keeps_the_last_good() {
     stage::write(&file, &project("shop", &[("db", "imag = 1")]));
     let projects = eventually("the slip to be told", LATER, async || {
         let status = status_elsewhere(desktop).await;
-        if status["projects"][0]["error"].is_object() { Ok(status) } else { Err(status.to_string()) }
+        if status["projects"][0]["error"].is_object() {
+            Ok(status)
+        } else {
+            Err(status.to_string())
+        }
     })
     .await;
     let error = &projects["projects"][0]["error"];
     assert_eq!(error["code"], "config_broken");
     let message = error["message"].as_str().unwrap();
-    assert!(message.contains("locald.toml:6:1") && message.contains("`imag`"), "{message}");
+    assert!(
+        message.contains("locald.toml:6:1") && message.contains("`imag`"),
+        "{message}"
+    );
     assert_eq!(projects["services"].as_array().unwrap().len(), 2);
     let up = desktop.cli_in(&folder, &["up"]).await.expect_code(1);
     assert!(up.stderr.contains("imag = 1"), "the line itself: {}", up.stderr);
@@ -41,17 +48,28 @@ async fn a_changed_file_is_picked_up_and_a_broken_one_keeps_the_last_good() {
     let before = stage.service("shop/db", "outdated", |db| db["outdated"] == true).await;
     assert_eq!(before["state"], "running");
     desktop.cli_in(&folder, &["up"]).await.ok();
-    let after = stage.service("shop/db", "up to date", |db| db["outdated"] == false && db["state"] == "running").await;
+    let after = stage
+        .service("shop/db", "up to date", |db| {
+            db["outdated"] == false && db["state"] == "running"
+        })
+        .await;
     assert_ne!(before["instance"], after["instance"]);
 
     // Taken out of the file it runs on, and says so, until it is stopped.
     stage::write(&file, &project("shop", &[("cache", SLEEPER)]));
-    let left = stage.service("shop/db", "left over", |db| db["error"]["code"] == "not_in_config").await;
+    let left = stage
+        .service("shop/db", "left over", |db| db["error"]["code"] == "not_in_config")
+        .await;
     assert_eq!(left["state"], "running");
     desktop.cli_in(&folder, &["stop", "shop/db"]).await.ok();
     eventually("db to be gone from the list", LATER, async || {
         let status = stage::status(desktop).await;
-        if status["services"].as_array().unwrap().iter().any(|service| service["id"] == "shop/db") {
+        if status["services"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|service| service["id"] == "shop/db")
+        {
             return Err(status.to_string());
         }
         Ok(())
@@ -62,7 +80,11 @@ async fn a_changed_file_is_picked_up_and_a_broken_one_keeps_the_last_good() {
     std::fs::remove_file(&file).unwrap();
     eventually("the file to be missed", LATER, async || {
         let status = status_elsewhere(desktop).await;
-        if status["projects"][0]["error"]["code"] == "config_missing" { Ok(()) } else { Err(status.to_string()) }
+        if status["projects"][0]["error"]["code"] == "config_missing" {
+            Ok(())
+        } else {
+            Err(status.to_string())
+        }
     })
     .await;
     let cache = status_elsewhere(desktop).await["services"][0].clone();
@@ -81,11 +103,31 @@ async fn bad_files_are_refused_with_file_line_column_and_a_suggestion() {
     }
     let desktop = Desktop::start().await;
     let cases = [
-        ("unknown-key", "[services.db]\nimage = \"x\"\nprots = [1]\n", ":3:1", "ports"),
+        (
+            "unknown-key",
+            "[services.db]\nimage = \"x\"\nprots = [1]\n",
+            ":3:1",
+            "ports",
+        ),
         ("wrong-type", "[services.db]\nimage = 7\n", ":2:9", "string"),
-        ("duplicate", "[services.db]\nimage = \"x\"\n[services.db]\nimage = \"y\"\n", ":3:", "db"),
-        ("cycle", "[services.a]\nimage = \"x\"\ndepends_on = [\"b\"]\n[services.b]\nimage = \"x\"\ndepends_on = [\"a\"]\n", ":3:", "a → b → a"),
-        ("unknown-dependency", "[services.api]\nimage = \"x\"\ndepends_on = [\"dbb\"]\n[services.db]\nimage = \"x\"\n", ":3:", "db"),
+        (
+            "duplicate",
+            "[services.db]\nimage = \"x\"\n[services.db]\nimage = \"y\"\n",
+            ":3:",
+            "db",
+        ),
+        (
+            "cycle",
+            "[services.a]\nimage = \"x\"\ndepends_on = [\"b\"]\n[services.b]\nimage = \"x\"\ndepends_on = [\"a\"]\n",
+            ":3:",
+            "a → b → a",
+        ),
+        (
+            "unknown-dependency",
+            "[services.api]\nimage = \"x\"\ndepends_on = [\"dbb\"]\n[services.db]\nimage = \"x\"\n",
+            ":3:",
+            "db",
+        ),
         ("syntax", "[services.db\n", ":1:", "]"),
     ];
     for (name, text, place, suggestion) in cases {
@@ -111,7 +153,11 @@ async fn two_folders_with_one_project_name_are_told_apart() {
     let two = desktop.project("two", &text);
     desktop.cli_in(&one, &["status"]).await.ok();
     let refused = desktop.cli_in(&two, &["up"]).await.expect_code(1);
-    assert!(refused.stderr.contains(&one.display().to_string()), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains(&one.display().to_string()),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,7 +167,9 @@ async fn odd_folders_and_files_work_or_say_why_not() {
     }
     use std::os::unix::ffi::OsStringExt as _;
     let desktop = Desktop::start().await;
-    let odd = desktop.home().join(std::ffi::OsString::from_vec(b"\xff \xc3\xbc \"q\"".to_vec()));
+    let odd = desktop
+        .home()
+        .join(std::ffi::OsString::from_vec(b"\xff \xc3\xbc \"q\"".to_vec()));
     std::fs::create_dir(&odd).unwrap();
     // A byte order mark and Windows line ends.
     let text = format!("\u{feff}{}", project("odd", &[("db", SLEEPER)]).replace('\n', "\r\n"));

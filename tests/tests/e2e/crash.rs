@@ -7,7 +7,8 @@ use locald_tests::{
 
 use crate::stage::{SLEEPER, Stage, crash_notices};
 
-const EXITS_WITH_3: &str = r#"command = ["sh", "-c", "echo starting; echo 'cannot open <b>/data</b>' >&2; sleep 0.3; exit 3"]"#;
+const EXITS_WITH_3: &str =
+    r#"command = ["sh", "-c", "echo starting; echo 'cannot open <b>/data</b>' >&2; sleep 0.3; exit 3"]"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exit_3_is_one_notification_and_its_buttons_do_what_they_say() {
@@ -16,11 +17,16 @@ async fn exit_3_is_one_notification_and_its_buttons_do_what_they_say() {
     }
     let Some(stage) = Stage::new().await else { return };
     let desktop = &stage.desktop;
-    desktop.notifications.set_capabilities(&["actions", "body", "body-markup"]);
-    let app = desktop.app().hidden().driven().start().await;
+    desktop
+        .notifications
+        .set_capabilities(&["actions", "body", "body-markup"]);
+    let app = stage.ready(desktop.app().hidden().driven()).await;
     let folder = stage.project("shop", &[("api", EXITS_WITH_3)]).await;
     desktop.cli_in(&folder, &["start", "api", "--no-wait"]).await.ok();
-    let notice = desktop.notifications.wait_for("the crash", LATER, |notice| notice.summary.contains("crashed")).await;
+    let notice = desktop
+        .notifications
+        .wait_for("the crash", LATER, |notice| notice.summary.contains("crashed"))
+        .await;
     assert_eq!(notice.app_name, "locald");
     assert_eq!(notice.summary, "shop/api crashed: exited with code 3");
     assert_eq!(notice.body, "cannot open &lt;b&gt;/data&lt;/b&gt;");
@@ -29,7 +35,11 @@ async fn exit_3_is_one_notification_and_its_buttons_do_what_they_say() {
     desktop.notifications.invoke(notice.id, &restart).await;
     eventually("a second crash after the restart", LATER, async || {
         let notices = crash_notices(desktop);
-        if notices.len() == 2 { Ok(()) } else { Err(format!("{notices:?}")) }
+        if notices.len() == 2 {
+            Ok(())
+        } else {
+            Err(format!("{notices:?}"))
+        }
     })
     .await;
     let last = desktop.notifications.all().pop().unwrap();
@@ -40,7 +50,11 @@ async fn exit_3_is_one_notification_and_its_buttons_do_what_they_say() {
     let web_view = app.web_view(LATER).await;
     eventually("the log in the window", LATER, async || {
         let text = web_view.page_text().await;
-        if text.contains("cannot open <b>/data</b>") { Ok(()) } else { Err(text) }
+        if text.contains("cannot open <b>/data</b>") {
+            Ok(())
+        } else {
+            Err(text)
+        }
     })
     .await;
 }
@@ -49,20 +63,37 @@ async fn exit_3_is_one_notification_and_its_buttons_do_what_they_say() {
 async fn exit_0_is_finished_and_a_late_click_is_harmless() {
     let Some(stage) = Stage::new().await else { return };
     let desktop = &stage.desktop;
-    let mut app = desktop.app().hidden().start().await;
-    let folder =
-        stage.project("shop", &[("job", r#"command = ["sh", "-c", "echo done; sleep 0.3"]"#), ("bad", EXITS_WITH_3)]).await;
-    desktop.cli_in(&folder, &["start", "job", "bad", "--no-wait"]).await.ok();
+    let mut app = stage.app().await;
+    let folder = stage
+        .project(
+            "shop",
+            &[
+                ("job", r#"command = ["sh", "-c", "echo done; sleep 0.3"]"#),
+                ("bad", EXITS_WITH_3),
+            ],
+        )
+        .await;
+    desktop
+        .cli_in(&folder, &["start", "job", "bad", "--no-wait"])
+        .await
+        .ok();
     let job = stage.state("shop/job", "exited").await;
     assert_eq!(job["exit"]["crashed"], false);
     assert_eq!(job["state_text"], "finished");
-    let notice = desktop.notifications.wait_for("the crash", LATER, |notice| notice.summary.contains("bad")).await;
+    let notice = desktop
+        .notifications
+        .wait_for("the crash", LATER, |notice| notice.summary.contains("bad"))
+        .await;
     assert_eq!(crash_notices(desktop).len(), 1);
     // The service goes; then its old notification is clicked.
     std::fs::write(folder.join("locald.toml"), "[project]\nname = \"shop\"\n").unwrap();
     eventually("the service to be gone", LATER, async || {
         let status = crate::stage::status(desktop).await;
-        if status["services"].as_array().is_some_and(Vec::is_empty) { Ok(()) } else { Err(status.to_string()) }
+        if status["services"].as_array().is_some_and(Vec::is_empty) {
+            Ok(())
+        } else {
+            Err(status.to_string())
+        }
     })
     .await;
     desktop.notifications.invoke(notice.id, "restart").await;
@@ -74,11 +105,16 @@ async fn exit_0_is_finished_and_a_late_click_is_harmless() {
 async fn fifty_crashes_leave_threads_bounded_and_the_newest_replaces_the_older() {
     let Some(stage) = Stage::new().await else { return };
     let desktop = &stage.desktop;
-    let app = desktop.app().hidden().start().await;
+    let app = stage.app().await;
     let services: Vec<(String, &str)> = (0..12).map(|n| (format!("s{n}"), EXITS_WITH_3)).collect();
     let services: Vec<(&str, &str)> = services.iter().map(|(name, body)| (name.as_str(), *body)).collect();
     let folder = stage.project("shop", &services).await;
-    let threads = || app.processes().iter().map(locald_tests::proc::Process::threads).sum::<usize>();
+    let threads = || {
+        app.processes()
+            .iter()
+            .map(locald_tests::proc::Process::threads)
+            .sum::<usize>()
+    };
     desktop.cli_in(&folder, &["up", "--no-wait"]).await.ok();
     eventually("a notification for each", LATER, async || {
         let count = crash_notices(desktop).len();
@@ -91,12 +127,21 @@ async fn fifty_crashes_leave_threads_bounded_and_the_newest_replaces_the_older()
         desktop.cli_in(&folder, &["up", "--no-wait"]).await.ok();
         eventually("another notification for each", LATER, async || {
             let count = crash_notices(desktop).len();
-            if count == seen + services.len() { Ok(()) } else { Err(count) }
+            if count == seen + services.len() {
+                Ok(())
+            } else {
+                Err(count)
+            }
         })
         .await;
     }
     assert!(threads() <= before + 4, "{} threads, {before} before", threads());
-    let open = desktop.notifications.all().into_iter().filter(|notice| !notice.closed).map(|notice| notice.id);
+    let open = desktop
+        .notifications
+        .all()
+        .into_iter()
+        .filter(|notice| !notice.closed)
+        .map(|notice| notice.id);
     let open: std::collections::BTreeSet<u32> = open.collect();
     assert!(open.len() <= services.len(), "one notification a service: {open:?}");
 }
@@ -105,13 +150,15 @@ async fn fifty_crashes_leave_threads_bounded_and_the_newest_replaces_the_older()
 async fn failing_health_checks_and_execs_are_no_crashes() {
     let Some(stage) = Stage::new().await else { return };
     let desktop = &stage.desktop;
-    let _app = desktop.app().hidden().start().await;
+    let _app = stage.app().await;
     let body = format!(
         "{SLEEPER}\nhealth_check = {{ type = \"command\", command = [\"false\"], interval = \"200ms\", retries = 2, start_period = \"0s\" }}"
     );
     let folder = stage.project("shop", &[("api", &body)]).await;
     desktop.cli_in(&folder, &["start", "api"]).await.ok();
-    stage.service("shop/api", "unhealthy", |service| service["health"] == "unhealthy").await;
+    stage
+        .service("shop/api", "unhealthy", |service| service["health"] == "unhealthy")
+        .await;
     let _ = stage.dockerd.docker(&["exec", "locald-shop-api", "false"]);
     stage.docker(&["kill", "-s", "HUP", "locald-shop-api"]);
     let api = stage.state("shop/api", "running").await;

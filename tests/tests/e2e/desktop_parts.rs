@@ -45,7 +45,11 @@ async fn without_a_tray_a_closed_window_stays_within_reach_and_a_late_tray_is_fo
         desktop.tray.wait_for_item("locald", LATER).await;
         eventually("no word of a missing tray", LATER, async || {
             let notices = notices(&desktop).await;
-            if notices.contains("no tray") { Err(notices) } else { Ok(()) }
+            if notices.contains("no tray") {
+                Err(notices)
+            } else {
+                Ok(())
+            }
         })
         .await;
         desktop.tray.stop().await;
@@ -63,7 +67,11 @@ async fn with_a_tray_a_closed_window_frees_its_web_view() {
     let tray = desktop.tray.wait_for_item("locald", LATER).await;
     desktop.wait_for_window("locald", LATER).await;
     eventually("a web process", LATER, async || {
-        if app.web_processes().is_empty() { Err("none") } else { Ok(()) }
+        if app.web_processes().is_empty() {
+            Err("none")
+        } else {
+            Ok(())
+        }
     })
     .await;
     desktop.close_window("locald").await;
@@ -74,14 +82,17 @@ async fn with_a_tray_a_closed_window_frees_its_web_view() {
     desktop.wait_for_window("locald", LATER).await;
     desktop.close_window("locald").await;
     desktop.wait_for_no_window("locald", LATER).await;
-    tray.wait_for_menu("Open dashboard", LATER, |menu| menu.item("Open dashboard").is_some()).await;
+    tray.wait_for_menu("Open dashboard", LATER, |menu| menu.item("Open dashboard").is_some())
+        .await;
     tray.click("Open dashboard").await;
     desktop.wait_for_window("locald", LATER).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_bus_it_works_and_says_what_is_missing() {
-    let Some(stage) = Stage::on(Desktop::with().without_bus().without_tray()).await else { return };
+    let Some(stage) = Stage::on(Desktop::with().without_bus().without_tray()).await else {
+        return;
+    };
     let mut app = stage.desktop.app().start().await;
     stage.desktop.wait_for_window("locald", LATER).await;
     wait_for_notice(&stage.desktop, "no session bus").await;
@@ -95,9 +106,15 @@ async fn without_a_bus_it_works_and_says_what_is_missing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_or_missing_notification_service_holds_nothing_up() {
-    for kind in [Notifications::Absent, Notifications::NeverClaimed, Notifications::Unanswered] {
-        let Some(stage) = Stage::on(Desktop::with().notifications(kind)).await else { return };
-        let mut app = stage.desktop.app().hidden().start().await;
+    for kind in [
+        Notifications::Absent,
+        Notifications::NeverClaimed,
+        Notifications::Unanswered,
+    ] {
+        let Some(stage) = Stage::on(Desktop::with().notifications(kind)).await else {
+            return;
+        };
+        let mut app = stage.app().await;
         let tray = stage.desktop.tray.wait_for_item("locald", LATER).await;
         let folder = stage.project("shop", &[("api", EXITS_WITH_3), ("db", SLEEPER)]).await;
         stage.desktop.cli_in(&folder, &["start", "api", "--no-wait"]).await.ok();
@@ -108,7 +125,10 @@ async fn a_silent_or_missing_notification_service_holds_nothing_up() {
         .await;
         // The next click is served at once, whatever became of the notification.
         let clicked = tray.click("db").await;
-        let request = stage.engine.wait_for("db", clicked, SOON, |request| request.method == "POST").await;
+        let request = stage
+            .engine
+            .wait_for("db", clicked, SOON, |request| request.method == "POST")
+            .await;
         assert!(request.at.duration_since(clicked) < Duration::from_secs(2), "{kind:?}");
         assert!(app.is_running());
         if kind == Notifications::Absent {
@@ -131,7 +151,7 @@ async fn a_silent_or_missing_notification_service_holds_nothing_up() {
 async fn no_buttons_where_the_service_has_none() {
     let Some(stage) = Stage::new().await else { return };
     stage.desktop.notifications.set_capabilities(&["body"]);
-    let _app = stage.desktop.app().hidden().start().await;
+    let _app = stage.app().await;
     let folder = stage.project("shop", &[("api", EXITS_WITH_3)]).await;
     stage.desktop.cli_in(&folder, &["start", "api", "--no-wait"]).await.ok();
     let notice = stage.desktop.notifications.wait_for("the crash", LATER, |_| true).await;

@@ -48,7 +48,10 @@ async fn five_faults_five_messages_and_recovery_by_itself() {
         let message = engine["error"]["message"].as_str().unwrap().to_owned();
         assert!(message.contains(&socket.display().to_string()), "{kind}: {message}");
         assert!(engine["error"]["hint"].is_string(), "{kind}: {engine}");
-        assert!(took.as_secs() < 5, "{kind} took {took:?}, the host's own start included");
+        assert!(
+            took.as_secs() < 5,
+            "{kind} took {took:?}, the host's own start included"
+        );
         messages.push(engine["error"]["code"].as_str().unwrap().to_owned());
 
         // A start says so too, with the exit code for it.
@@ -70,7 +73,11 @@ async fn five_faults_five_messages_and_recovery_by_itself() {
         };
         eventually("the engine to be online", LATER, async || {
             let (engine, _) = fault(&desktop).await;
-            if engine["state"] == "online" { Ok(()) } else { Err(engine.to_string()) }
+            if engine["state"] == "online" {
+                Ok(())
+            } else {
+                Err(engine.to_string())
+            }
         })
         .await;
         desktop.cli_in(&folder, &["start", "db"]).await.ok();
@@ -79,7 +86,15 @@ async fn five_faults_five_messages_and_recovery_by_itself() {
     }
     messages.sort();
     messages.dedup();
-    assert_eq!(messages, ["engine_is_directory", "engine_missing", "engine_refused", "engine_silent"]);
+    assert_eq!(
+        messages,
+        [
+            "engine_is_directory",
+            "engine_missing",
+            "engine_refused",
+            "engine_silent"
+        ]
+    );
 }
 
 /// Root is refused nothing, so this one runs the command as another user.
@@ -120,7 +135,11 @@ async fn a_socket_that_may_not_be_opened_says_so() {
     let output = run(&["engines", "--json"]);
     let engines: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
     let pid = serde_json::from_slice::<Value>(&run(&["status", "--json"]).stdout).unwrap()["host"]["pid"].clone();
-    if let Some(pid) = pid.as_i64().and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw) {
+    if let Some(pid) = pid
+        .as_i64()
+        .and_then(|pid| i32::try_from(pid).ok())
+        .and_then(rustix::process::Pid::from_raw)
+    {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
     }
     let error = &engines["engines"][0]["error"];

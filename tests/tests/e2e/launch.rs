@@ -17,7 +17,7 @@ async fn a_second_launch_focuses_the_first_with_its_argument() {
     }
     let Some(stage) = Stage::new().await else { return };
     let desktop = &stage.desktop;
-    let first = desktop.app().hidden().driven().start().await;
+    let first = stage.ready(desktop.app().hidden().driven()).await;
     desktop.tray.wait_for_item("locald", LATER).await;
     let folder = stage.project("shop", &[("db", SLEEPER)]).await;
     desktop.cli_in(&folder, &["start", "db"]).await.ok();
@@ -27,7 +27,11 @@ async fn a_second_launch_focuses_the_first_with_its_argument() {
     let web_view = first.web_view(LATER).await;
     eventually("db's log in the window", LATER, async || {
         let text = web_view.page_text().await;
-        if text.lines().any(|line| line.trim() == "up" || line.ends_with(" up")) { Ok(()) } else { Err(text) }
+        if text.lines().any(|line| line.trim() == "up" || line.ends_with(" up")) {
+            Ok(())
+        } else {
+            Err(text)
+        }
     })
     .await;
     // The same by the command.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use locald_tests::{
-    Desktop, EngineProxy, engines,
+    App, Desktop, EngineProxy, engines,
     engines::{BUSYBOX, Dockerd},
     needs,
     wait::{LATER, eventually},
@@ -36,7 +36,23 @@ impl Stage {
         let desktop = options.start().await;
         let engine = engines::proxied(&dockerd, desktop.root());
         desktop.use_docker(engine.socket());
-        Some(Self { desktop, engine, dockerd })
+        Some(Self {
+            desktop,
+            engine,
+            dockerd,
+        })
+    }
+
+    /// The app, in the tray, and ready: nothing else starts a host in its place.
+    pub async fn app(&self) -> App {
+        self.ready(self.desktop.app().hidden()).await
+    }
+
+    /// Starts this app and waits until it is the host.
+    pub async fn ready(&self, app: locald_tests::app::Builder) -> App {
+        let app = app.start().await;
+        self.desktop.tray.wait_for_item("locald", LATER).await;
+        app
     }
 
     /// A project of these services, each `name = "…"` with a table's body, known to the host.
@@ -100,7 +116,10 @@ pub async fn wait_for_service(
 /// Notifications of crashes so far.
 pub fn crash_notices(desktop: &Desktop) -> Vec<String> {
     let all = desktop.notifications.all();
-    all.into_iter().map(|notification| notification.summary).filter(|summary| summary.contains("crash")).collect()
+    all.into_iter()
+        .map(|notification| notification.summary)
+        .filter(|summary| summary.contains("crash"))
+        .collect()
 }
 
 /// Appends to a file as an editor that saves in place does.

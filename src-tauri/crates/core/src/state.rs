@@ -124,6 +124,8 @@ pub struct Service {
     pub inspect_round: u64,
     /// The start time of the run whose exit is accounted for; an exit is told once.
     pub accounted: Option<(InstanceId, Option<Timestamp>)>,
+    /// Was its last end its own doing (a crash, or done), and not a stop?
+    pub ended_by_itself: bool,
 }
 
 impl Service {
@@ -150,6 +152,7 @@ impl Service {
             stop_pending: false,
             inspect_round: 0,
             accounted: None,
+            ended_by_itself: false,
         }
     }
 

@@ -266,7 +266,11 @@ async fn look(
 /// say why they end, and engines don't keep the two streams in order.
 async fn last_line(engine: &SharedEngine, instance: &InstanceId) -> Option<String> {
     let read = async {
-        let options = LogOptions { tail: Some(LAST_LINES), follow: false, since: None };
+        let options = LogOptions {
+            tail: Some(LAST_LINES),
+            follow: false,
+            since: None,
+        };
         let mut lines = engine.logs(instance, options).await.ok()?;
         let mut last: Option<LogLine> = None;
         while let Some(Ok(line)) = lines.next().await {

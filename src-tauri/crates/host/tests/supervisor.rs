@@ -42,7 +42,11 @@ impl World {
         let (sender, wishes) = watch::channel(desired.clone());
         let shared: locald_engine::SharedEngine = engine.clone();
         let supervisor = Supervisor::start(vec![shared], clock(), desired, sender);
-        Self { engine, supervisor, wishes }
+        Self {
+            engine,
+            supervisor,
+            wishes,
+        }
     }
 
     fn handle(&self) -> SupervisorHandle {
@@ -60,17 +64,29 @@ impl World {
 
     async fn until(&self, what: &str, accept: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
         let mut snapshots = self.handle().snapshots();
-        let waited = tokio::time::timeout(Duration::from_secs(3600), snapshots.wait_for(|snapshot| accept(snapshot))).await;
+        let waited = tokio::time::timeout(
+            Duration::from_secs(3600),
+            snapshots.wait_for(|snapshot| accept(snapshot)),
+        )
+        .await;
         match waited {
             Ok(Ok(snapshot)) => Arc::clone(&snapshot),
-            _ => panic!("waited for {what}; the last picture: {:#?}", self.handle().snapshot().services),
+            _ => panic!(
+                "waited for {what}; the last picture: {:#?}",
+                self.handle().snapshot().services
+            ),
         }
     }
 
     async fn state(&self, name: &str, state: StateKind) -> Arc<ServiceSnapshot> {
         let service = id(name);
         let accept = |snapshot: &Snapshot| snapshot.service(&service).is_some_and(|service| service.state == state);
-        Arc::clone(self.until(&format!("{name} to be {state:?}"), accept).await.service(&service).unwrap())
+        Arc::clone(
+            self.until(&format!("{name} to be {state:?}"), accept)
+                .await
+                .service(&service)
+                .unwrap(),
+        )
     }
 }
 
@@ -123,7 +139,10 @@ async fn a_crash_is_told_once_with_its_last_line() {
     world.engine.exit(&id("db"), 3, Some("no space left"));
     let db = world.state("db", StateKind::Exited).await;
     let exit = db.exit.clone().unwrap();
-    assert_eq!((exit.code, exit.crashed, exit.last_line.as_deref()), (Some(3), true, Some("no space left")));
+    assert_eq!(
+        (exit.code, exit.crashed, exit.last_line.as_deref()),
+        (Some(3), true, Some("no space left"))
+    );
     assert_eq!(shown(&mut steps), ["shop/db crashed: exited with code 3"]);
     world.engine.exit_out_of_memory(&id("db"));
     assert_eq!(shown(&mut steps), [""; 0]);
@@ -134,7 +153,10 @@ async fn stops_from_outside_are_no_crashes() {
     let world = World::new();
     let mut steps = world.handle().steps();
     world.load(vec![spec("a"), spec("b"), spec("c")]).await;
-    world.handle().command(Command::Start(vec![id("a"), id("b"), id("c")])).await;
+    world
+        .handle()
+        .command(Command::Start(vec![id("a"), id("b"), id("c")]))
+        .await;
     for name in ["a", "b", "c"] {
         world.state(name, StateKind::Running).await;
     }
@@ -169,7 +191,10 @@ async fn the_restart_policy_backs_off_and_gives_up_with_a_last_word() {
     assert_eq!(db.restarts, 3);
     // 0.5 s, 1 s and 2 s, in virtual time.
     assert!(begun.elapsed() >= Duration::from_millis(3500), "{:?}", begun.elapsed());
-    let told = ["shop/db crashed: exited with code 7", "shop/db keeps crashing: exited with code 7"];
+    let told = [
+        "shop/db crashed: exited with code 7",
+        "shop/db keeps crashing: exited with code 7",
+    ];
     assert_eq!(shown(&mut steps), told);
 }
 
@@ -190,7 +215,11 @@ async fn an_engine_that_goes_and_comes_takes_its_services_to_unknown_and_back() 
     let after = world.state("db", StateKind::Running).await;
     assert_eq!(after.instance, before.instance);
     let told = shown(&mut steps);
-    assert_eq!(told.iter().filter(|summary| summary.contains("crash")).count(), 0, "{told:?}");
+    assert_eq!(
+        told.iter().filter(|summary| summary.contains("crash")).count(),
+        0,
+        "{told:?}"
+    );
     assert_eq!(told.len(), 1, "one word about the engine: {told:?}");
 }
 
@@ -206,7 +235,10 @@ async fn a_host_that_starts_again_adopts_what_runs() {
     let second = World::with(engine, desired);
     second.load(vec![spec("db")]).await;
     let after = second.state("db", StateKind::Running).await;
-    assert_eq!((after.instance.clone(), after.desired), (before.instance.clone(), Desired::Running));
+    assert_eq!(
+        (after.instance.clone(), after.desired),
+        (before.instance.clone(), Desired::Running)
+    );
     assert_eq!(second.engine.requests(Op::Start), starts);
 }
 
@@ -215,22 +247,29 @@ async fn a_command_probe_makes_healthy_and_unhealthy() {
     let world = World::new();
     let mut db = spec("db");
     db.health_check = Some(HealthCheck {
-        probe: ProbeSpec::Command { command: vec!["check".into()] },
+        probe: ProbeSpec::Command {
+            command: vec!["check".into()],
+        },
         interval: Duration::from_secs(2),
         timeout: Duration::from_secs(1),
         retries: 1,
         start_period: Duration::ZERO,
     });
     world.load(vec![db]).await;
-    world.engine.next_exec(ExecOutcome { code: 1, output: "not yet\n".into() });
+    world.engine.next_exec(ExecOutcome {
+        code: 1,
+        output: "not yet\n".into(),
+    });
     world.handle().command(Command::Start(vec![id("db")])).await;
-    let healthy = |kind: HealthKind| {
-        move |snapshot: &Snapshot| snapshot.service(&id("db")).is_some_and(|db| db.health == kind)
-    };
+    let healthy =
+        |kind: HealthKind| move |snapshot: &Snapshot| snapshot.service(&id("db")).is_some_and(|db| db.health == kind);
     let snapshot = world.until("unhealthy", healthy(HealthKind::Unhealthy)).await;
     let said = snapshot.service(&id("db")).unwrap().health_detail.clone().unwrap();
     assert!(said.ends_with("not yet"), "{said}");
-    world.engine.next_exec(ExecOutcome { code: 0, output: String::new() });
+    world.engine.next_exec(ExecOutcome {
+        code: 0,
+        output: String::new(),
+    });
     world.until("healthy", healthy(HealthKind::Healthy)).await;
 }
 
@@ -268,7 +307,10 @@ async fn two_hundred_services_and_one_change_is_one_row() {
     let mut count = 0;
     while let Ok(step) = steps.try_recv() {
         let change = locald_core::view::dashboard::DashboardChange::between(&step.previous, &step.next);
-        assert_eq!(change.services.iter().map(|row| row.id.clone()).collect::<Vec<_>>(), [id("s42")]);
+        assert_eq!(
+            change.services.iter().map(|row| row.id.clone()).collect::<Vec<_>>(),
+            [id("s42")]
+        );
         assert!(change.order.is_none() && change.engines.is_none() && change.projects.is_none());
         count += 1;
     }

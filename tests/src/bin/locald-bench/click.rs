@@ -18,26 +18,43 @@ pub async fn run() {
     let tray = stage.desktop.tray.wait_for_item("locald", LATER).await;
     let (mut ours, mut docker) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        tray.wait_for_menu("db is off", LATER, |menu| menu.item("db").is_some_and(|db| !db.checked())).await;
+        tray.wait_for_menu("db is off", LATER, |menu| {
+            menu.item("db").is_some_and(|db| !db.checked())
+        })
+        .await;
         let clicked = tray.click("db").await;
-        let start = stage.engine.wait_for("start", clicked, LATER, |request| request.is("POST", "/start")).await;
+        let start = stage
+            .engine
+            .wait_for("start", clicked, LATER, |request| request.is("POST", "/start"))
+            .await;
         ours.push(start.at.duration_since(clicked));
-        tray.wait_for_menu("db is on", LATER, |menu| menu.item("db").is_some_and(|db| db.checked())).await;
+        tray.wait_for_menu("db is on", LATER, |menu| menu.item("db").is_some_and(|db| db.checked()))
+            .await;
         tray.click("db").await;
-        tray.wait_for_menu("db is off", LATER, |menu| menu.item("db").is_some_and(|db| !db.checked())).await;
+        tray.wait_for_menu("db is off", LATER, |menu| {
+            menu.item("db").is_some_and(|db| !db.checked())
+        })
+        .await;
 
         // The same container, by Docker's own command, through the same socket.
         let mut command = stage.desktop.command("docker");
         command.args(["start", "locald-bench-db"]);
         let began = Instant::now();
         let mut child = command.spawn().unwrap();
-        let start = stage.engine.wait_for("docker start", began, LATER, |request| request.is("POST", "/start")).await;
+        let start = stage
+            .engine
+            .wait_for("docker start", began, LATER, |request| request.is("POST", "/start"))
+            .await;
         docker.push(start.at.duration_since(began));
         assert!(child.wait().await.unwrap().success());
-        tray.wait_for_menu("db is on", LATER, |menu| menu.item("db").is_some_and(|db| db.checked())).await;
+        tray.wait_for_menu("db is on", LATER, |menu| menu.item("db").is_some_and(|db| db.checked()))
+            .await;
         tray.click("db").await;
     }
     let ours = figures("locald: click to POST …/start", &mut ours);
     let docker = figures("docker start: its launch to POST …/start", &mut docker);
-    println!("ratio {:.2}; the target for the click is 20 ms at the median", ours / docker);
+    println!(
+        "ratio {:.2}; the target for the click is 20 ms at the median",
+        ours / docker
+    );
 }

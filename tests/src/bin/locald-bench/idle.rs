@@ -24,28 +24,51 @@ pub async fn run() {
 
     stage.desktop.app().start().await.wait(LATER).await;
     stage.desktop.wait_for_window("locald", LATER).await;
-    eventually("a web process", LATER, async || if app.web_processes().is_empty() { Err("none") } else { Ok(()) }).await;
+    eventually("a web process", LATER, async || {
+        if app.web_processes().is_empty() {
+            Err("none")
+        } else {
+            Ok(())
+        }
+    })
+    .await;
     // The page has settled once it opened its streams of numbers.
     let since = Instant::now();
-    stage.engine.wait_for("numbers", since, LATER, |request| request.is("GET", "/stats")).await;
-    println!("{:<40} {:>7.1} MiB PSS in {} processes", "window open", mib(app.pid()), app.processes().len());
+    stage
+        .engine
+        .wait_for("numbers", since, LATER, |request| request.is("GET", "/stats"))
+        .await;
+    println!(
+        "{:<40} {:>7.1} MiB PSS in {} processes",
+        "window open",
+        mib(app.pid()),
+        app.processes().len()
+    );
     stage.desktop.close_window("locald").await;
     stage.desktop.wait_for_no_window("locald", LATER).await;
     app.wait_for_no_web_process(LATER).await;
     quiet(&stage).await;
     measure("window closed again", &stage, &app).await;
 
-    let dockerd = proc::all().into_iter().find(|process| process.command_line().contains("dockerd --data-root"));
+    let dockerd = proc::all()
+        .into_iter()
+        .find(|process| process.command_line().contains("dockerd --data-root"));
     if let Some(dockerd) = dockerd {
-        println!("{:<40} {:>7.1} MiB PSS, for comparison", "dockerd and containerd of this run", mib(dockerd.pid));
+        println!(
+            "{:<40} {:>7.1} MiB PSS, for comparison",
+            "dockerd and containerd of this run",
+            mib(dockerd.pid)
+        );
     }
 }
 
 /// Waits until nothing is asked of the engine any more but its events.
 async fn quiet(stage: &Stage) {
-    eventually("one open connection to the engine", LATER, async || match stage.engine.open_connections() {
-        1 => Ok(()),
-        other => Err(other),
+    eventually("one open connection to the engine", LATER, async || {
+        match stage.engine.open_connections() {
+            1 => Ok(()),
+            other => Err(other),
+        }
     })
     .await;
 }

@@ -21,7 +21,10 @@ use locald_tests::{
 fn main() {
     let names: Vec<String> = std::env::args().skip(1).collect();
     let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     if wanted("click") {
         runtime.block_on(click::run());
     }
@@ -46,7 +49,11 @@ impl Stage {
         let desktop = Desktop::start().await;
         let engine = engines::proxied(&dockerd, desktop.root());
         desktop.use_docker(engine.socket());
-        Self { desktop, engine, dockerd }
+        Self {
+            desktop,
+            engine,
+            dockerd,
+        }
     }
 
     /// A project whose services run this.

@@ -14,7 +14,10 @@ pub async fn run() {
     let stage = Stage::new().await;
     stage.engine.mark(DIE);
     let _app = stage.desktop.app().hidden().start().await;
-    let folder = stage.project(["api".to_owned()], "command = [\"sh\", \"-c\", \"echo last words; exit 3\"]");
+    let folder = stage.project(
+        ["api".to_owned()],
+        "command = [\"sh\", \"-c\", \"echo last words; exit 3\"]",
+    );
     stage.desktop.tray.wait_for_item("locald", LATER).await;
     let (mut ours, mut inspect) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
@@ -23,7 +26,9 @@ pub async fn run() {
         let notice = stage
             .desktop
             .notifications
-            .wait_for("the crash", LATER, |notice| notice.received_at > began && notice.summary.contains("crashed"))
+            .wait_for("the crash", LATER, |notice| {
+                notice.received_at > began && notice.summary.contains("crashed")
+            })
             .await;
         assert!(notice.body.contains("last words"), "{}", notice.body);
         let died = stage.engine.marked(DIE).into_iter().rfind(|at| *at >= began).unwrap();
@@ -31,7 +36,10 @@ pub async fn run() {
         // What the engine itself takes for what the notification has to ask: an inspection and a tail of the log.
         let began = Instant::now();
         stage.dockerd.docker_ok(&["inspect", "locald-bench-api"]).unwrap();
-        stage.dockerd.docker_ok(&["logs", "--tail", "5", "locald-bench-api"]).unwrap();
+        stage
+            .dockerd
+            .docker_ok(&["logs", "--tail", "5", "locald-bench-api"])
+            .unwrap();
         inspect.push(began.elapsed());
     }
     let ours = figures("locald: die event to Notify, with the last log line", &mut ours);

@@ -71,7 +71,16 @@ pub(crate) async fn run(
         } else {
             Goal::Up { healthy: wait.wait }
         };
-        wait::until(folders, client, &ids, goal, done.seq.unwrap_or_default(), wait.timeout, json).await?
+        wait::until(
+            folders,
+            client,
+            &ids,
+            goal,
+            done.seq.unwrap_or_default(),
+            wait.timeout,
+            json,
+        )
+        .await?
     };
     if json {
         output::line(&chosen(&status, &ids).to_string())?;

@@ -33,10 +33,18 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let client = &mut client;
     match command {
         Command::Status { watch, services } => status::run(client, &project, &services, watch, json).await,
-        Command::Up { services, wait } => action::run(&folders, client, &project, Action::Up, &services, wait, json).await,
-        Command::Down { services, wait } => action::run(&folders, client, &project, Action::Stop, &services, wait, json).await,
-        Command::Start { services, wait } => action::run(&folders, client, &project, Action::Start, &services, wait, json).await,
-        Command::Stop { services, wait } => action::run(&folders, client, &project, Action::Stop, &services, wait, json).await,
+        Command::Up { services, wait } => {
+            action::run(&folders, client, &project, Action::Up, &services, wait, json).await
+        }
+        Command::Down { services, wait } => {
+            action::run(&folders, client, &project, Action::Stop, &services, wait, json).await
+        }
+        Command::Start { services, wait } => {
+            action::run(&folders, client, &project, Action::Start, &services, wait, json).await
+        }
+        Command::Stop { services, wait } => {
+            action::run(&folders, client, &project, Action::Stop, &services, wait, json).await
+        }
         Command::Restart { services, wait } => {
             action::run(&folders, client, &project, Action::Restart, &services, wait, json).await
         }

@@ -180,6 +180,9 @@ impl Turn<'_> {
         if found && let Some(started) = seen.started_at {
             // It ran before locald saw it. An engine's clock may be ahead of ours; a time to come helps nobody.
             service.since = Some(started.min(now));
+        } else if !same_run {
+            // Also when it was started again before anybody saw it down.
+            service.since = Some(now);
         }
         if paused {
             service.rest();
@@ -248,11 +251,8 @@ impl Turn<'_> {
             }
             Phase::Unknown if told => {
                 service.rest();
-                let phase = match &service.exit {
-                    Some(exit) if service.desired == Desired::Running && by_itself(exit) => Phase::Exited,
-                    _ => Phase::Stopped,
-                };
-                self.enter(id, phase);
+                let by_itself = service.desired == Desired::Running && service.ended_by_itself;
+                self.enter(id, if by_itself { Phase::Exited } else { Phase::Stopped });
             }
             Phase::Unknown if service.intent.is_none() && ended_with_engine(service.desired, facts) => {
                 service.report_exit(facts, Verdict::Stopped, last_line, at);
@@ -352,11 +352,6 @@ fn judge(facts: &ExitFacts, intent: Option<&StopIntent>, now: jiff::Timestamp) -
     }
 }
 
-/// Did it crash or finish, rather than being stopped or going down with its engine?
-fn by_itself(exit: &ExitReport) -> bool {
-    exit.crashed || exit.code == Some(0)
-}
-
 /// An end found after the engine was away: was it the engine, or the machine, that went down? Then the process was
 /// killed (128 + 9 or 15), or the engine lost its code (255). And what nobody wanted to run has not crashed.
 fn ended_with_engine(desired: Desired, facts: &ExitFacts) -> bool {
@@ -429,6 +424,7 @@ impl Service {
             .code
             .and_then(|code| u8::try_from(code - 128).ok())
             .filter(|number| (1..=64).contains(number));
+        self.ended_by_itself = verdict != Verdict::Stopped;
         self.exit = Some(ExitReport {
             code: facts.code,
             signal,

@@ -145,7 +145,7 @@ impl DockerEngine {
             Error::JsonDataError { message, .. } => Failure::Broken(message),
             other => match self.http.endpoint.open().await {
                 Err(fault) => Failure::Connect(fault),
-                Ok(_) => Failure::Broken(other.source().map_or_else(|| other.to_string(), |source| chain(source))),
+                Ok(_) => Failure::Broken(other.source().map_or_else(|| other.to_string(), chain)),
             },
         }
     }

@@ -352,7 +352,7 @@ impl Engine for FakeEngine {
                     memory_limit_bytes: None,
                 };
                 let alive = fake.is_alive(&id) && fake.lock().online;
-                alive.then(|| (Ok(sample), (fake, id, Some(1.0))))
+                alive.then_some((Ok(sample), (fake, id, Some(1.0))))
             });
             Ok(samples.boxed())
         }

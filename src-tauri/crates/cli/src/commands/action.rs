@@ -57,12 +57,19 @@ pub(crate) async fn run(
     if ids.is_empty() && !json {
         output::note("This project declares no services.");
     }
-    let done = client
-        .call(Request::Command {
-            action,
-            services: ids.clone(),
-        })
-        .await?;
+    let request = Request::Command {
+        action,
+        services: ids.clone(),
+    };
+    let done = match client.call(request.clone()).await {
+        // A desktop app took over in this moment. Asking twice does no harm: it is the same wish.
+        Err(ClientError::Closed) => {
+            *client = connect::host(folders).await?;
+            project.load(client).await?;
+            client.call(request).await?
+        }
+        other => other?,
+    };
     let status = if wait.no_wait || ids.is_empty() {
         target::status(client).await?
     } else {

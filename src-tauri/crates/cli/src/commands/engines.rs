@@ -30,10 +30,9 @@ pub(crate) async fn run(client: &mut Client, json: bool) -> Result<(), Failure> 
             }
         }
     };
-    match tokio::time::timeout(SETTLE, settled).await {
-        Ok(result) => result?,
-        // Shown as "connecting", which is what is known.
-        Err(_) => {}
+    // Without an answer by then it is shown as "connecting", which is what is known.
+    if let Ok(result) = tokio::time::timeout(SETTLE, settled).await {
+        result?;
     }
     let text = if json {
         json!({ "engines": engines }).to_string()

@@ -55,6 +55,7 @@ impl Dockerd {
                 ("BRIDGE", bridge.name.as_ref()),
                 ("CGROUP", bridge.name.as_ref()),
             ])
+            .env("SUBNET", bridge.subnet())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

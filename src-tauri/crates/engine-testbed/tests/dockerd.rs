@@ -1,12 +1,12 @@
 //! The daemon comes up, runs a container, and leaves nothing behind.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use locald_engine_testbed::{BUSYBOX, Dockerd, busybox_image, required};
 
-/// What on this machine still names the folder, or is a bridge of the daemon.
-fn traces(root: &Path, bridges: &[String]) -> Vec<String> {
+/// What on this machine still names the folder or the subnet, or is a bridge of the daemon.
+fn traces(root: &Path, subnet: &str, bridges: &[String]) -> Vec<String> {
     let root = root.to_str().unwrap();
     let mut traces: Vec<String> = fs::read_to_string("/proc/mounts")
         .unwrap()
@@ -27,6 +27,11 @@ fn traces(root: &Path, bridges: &[String]) -> Vec<String> {
             .filter(|name| Path::new("/sys/class/net").join(name).exists())
             .cloned(),
     );
+    let rules = Command::new("iptables").args(["-w", "-S", "FORWARD"]).output();
+    let rules = rules
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default();
+    traces.extend(rules.lines().filter(|rule| rule.contains(subnet)).map(str::to_owned));
     if Path::new(root).exists() {
         traces.push(root.to_owned());
     }
@@ -59,8 +64,12 @@ fn nothing_is_left_of_a_daemon_with_running_containers() {
     dockerd.boot().unwrap();
     dockerd.docker_ok(&["run", "-d", BUSYBOX, "sleep", "1000"]).unwrap();
     let root = dockerd.socket().parent().unwrap().to_owned();
+    let range = dockerd
+        .docker_ok(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", "n"])
+        .unwrap();
+    let subnet = range.split('.').take(2).collect::<Vec<_>>().join(".") + ".0.0/16";
     let bridges = [format!("br-{}", &network[..12])];
-    assert!(!traces(&root, &bridges).is_empty());
+    assert!(!traces(&root, &subnet, &bridges).is_empty());
     drop(dockerd);
-    assert_eq!(traces(&root, &bridges), Vec::<String>::new());
+    assert_eq!(traces(&root, &subnet, &bridges), Vec::<String>::new());
 }

@@ -1,28 +1,9 @@
 import { cleanup, render, screen, waitFor, within } from "@testing-library/svelte";
-import userEvent from "@testing-library/user-event";
-import axe from "axe-core";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import App from "./App.svelte";
 import { MockHost } from "./lib/backend/mock";
-import { mockView, running, service, type MockKind } from "./lib/backend/mock-data";
-
-async function open(kind: MockKind = "normal") {
-  const host = new MockHost(mockView(kind), 0);
-  const user = userEvent.setup();
-  render(App, { backend: host });
-  const first = host.view.services[0]?.id;
-  if (first === undefined) await screen.findByRole("heading", { name: "No services yet" });
-  else await screen.findByRole("row", { name: first });
-  return { host, user };
-}
-
-async function violations(): Promise<string[]> {
-  // jsdom draws nothing, so colours can't be judged here.
-  const { violations: found } = await axe.run(document.body, {
-    rules: { "color-contrast": { enabled: false } },
-  });
-  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-}
+import { mockView, running, service } from "./lib/backend/mock-data";
+import { open, violations } from "./test/open";
 
 const row = (id: string) => screen.getByRole("row", { name: id });
 const toggle = (id: string) => screen.getByRole("switch", { name: id });

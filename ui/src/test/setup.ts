@@ -49,6 +49,10 @@ Object.defineProperty(HTMLElement.prototype, "offsetParent", {
     return this.parentElement;
   },
 });
+// What floats beside an element stays hidden while that element has no box.
+Element.prototype.getClientRects = function (this: Element) {
+  return [this.getBoundingClientRect()] as unknown as DOMRectList;
+};
 Element.prototype.scrollTo = () => undefined;
 
 beforeEach(() => {

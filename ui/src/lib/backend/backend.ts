@@ -23,6 +23,8 @@ export interface Backend {
   openUrl(url: string): Promise<void>;
   copyText(text: string): Promise<void>;
   addProject(folder: string): Promise<void>;
+  /** Ends the app; services stay as they are. */
+  quit(): Promise<void>;
   onShowService(show: (request: ShowService) => void): Promise<Close>;
 }
 

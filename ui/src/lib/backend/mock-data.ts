@@ -249,7 +249,9 @@ export function mockView(kind: MockKind): DashboardView {
           }),
         ],
         services: [...shop(), ...states(), service("broken/worker")],
-        notices: ["No tray was found on this desktop, so closing this window leaves no icon."],
+        notices: [
+          "This desktop has no tray, so closing the window minimises it. On GNOME, the AppIndicator extension adds a tray.",
+        ],
       };
   }
 }

@@ -83,8 +83,13 @@ export class MockHost implements Backend {
     throw {
       code: "config_missing",
       message: `There is no locald.toml in ${folder}`,
-      hint: "Check the path, or save the example below in that folder",
+      hint: "Check the path, or make that file first",
     };
+  }
+
+  quit(): Promise<void> {
+    this.calls.push("quit");
+    return Promise.resolve();
   }
 
   onShowService(show: (request: ShowService) => void): Promise<Close> {

@@ -51,5 +51,6 @@ export const tauriBackend: Backend = {
     }
   },
   addProject: (folder) => invoke("add_project", { folder }),
+  quit: () => invoke("quit"),
   onShowService: (show) => listen<ShowService>("show-service", (event) => show(event.payload)),
 };

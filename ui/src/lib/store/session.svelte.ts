@@ -81,6 +81,10 @@ export class Session {
     return this.attempt("Could not copy", () => this.backend.copyText(text));
   }
 
+  async quit(): Promise<void> {
+    await this.attempt("Could not quit", () => this.backend.quit());
+  }
+
   /** Runs a command; when it fails, shows why. */
   async attempt(what: string, command: () => Promise<void>): Promise<boolean> {
     try {

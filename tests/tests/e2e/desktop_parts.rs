@@ -105,6 +105,66 @@ async fn without_a_bus_it_works_and_says_what_is_missing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_bus_and_runtime_folder_it_still_starts_and_ends() {
+    if !needs::desktop() {
+        return;
+    }
+    let desktop = Desktop::with().without_bus().without_tray().start().await;
+    desktop.unset_env("XDG_RUNTIME_DIR");
+    let mut app = desktop.app().start().await;
+    desktop.wait_for_window("locald", LATER).await;
+    wait_for_notice(&desktop, "no session bus").await;
+    app.signal(rustix::process::Signal::TERM);
+    assert!(app.wait(SOON).await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_window_is_drawn_without_a_gpu() {
+    if !needs::desktop() {
+        return;
+    }
+    let desktop = Desktop::start().await;
+    let _app = desktop.app().start().await;
+    desktop.wait_for_window("locald", LATER).await;
+    let picture = desktop.root().join("window.png");
+    eventually("more than a blank page in the window", LATER, async || {
+        desktop.screenshot(&picture).await;
+        let mut count = desktop.command("identify");
+        let output = count.args(["-format", "%k"]).arg(&picture).output().await.unwrap();
+        let colors: u32 = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(0);
+        // Text alone, with its smooth edges, has some hundred shades; the frame and an empty page have about fifty.
+        if colors > 200 {
+            Ok(())
+        } else {
+            Err(format!("{colors} colours"))
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_means_that_the_engine_is_asked_nothing() {
+    let Some(stage) = Stage::new().await else { return };
+    let _app = stage.app().await;
+    let folder = stage
+        .project("shop", &[("a", SLEEPER), ("b", SLEEPER), ("c", SLEEPER)])
+        .await;
+    stage.desktop.cli_in(&folder, &["up"]).await.ok();
+    eventually("only the event stream to be open", LATER, async || {
+        match stage.engine.open_connections() {
+            1 => Ok(()),
+            other => Err(other),
+        }
+    })
+    .await;
+    let quiet_from = Instant::now();
+    // Nothing is to happen, so there is no condition to wait for; `cargo xtask bench idle` watches for a minute.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let requests = stage.engine.requests_since(quiet_from);
+    assert!(requests.is_empty(), "{requests:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_silent_or_missing_notification_service_holds_nothing_up() {
     for kind in [
         Notifications::Absent,

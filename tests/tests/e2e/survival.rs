@@ -142,7 +142,7 @@ async fn an_engine_that_is_restarted_is_found_again_and_nothing_crashed() {
 async fn a_cut_connection_is_made_again_and_the_truth_read_anew() {
     let Some(stage) = Stage::new().await else { return };
     let desktop = &stage.desktop;
-    let _app = stage.app().await;
+    let app = stage.app().await;
     let folder = stage.project("shop", &[("a", SLEEPER), ("b", SLEEPER)]).await;
     desktop.cli_in(&folder, &["start", "a"]).await.ok();
     stage.engine.set_mode(locald_tests::engine_proxy::Mode::Refuse);
@@ -156,9 +156,29 @@ async fn a_cut_connection_is_made_again_and_the_truth_read_anew() {
             a["state"] == "stopped" || a["state"] == "exited"
         })
         .await;
-    for _ in 0..20 {
+    let threads = || {
+        app.processes()
+            .iter()
+            .map(locald_tests::proc::Process::threads)
+            .sum::<usize>()
+    };
+    let (before, files) = (
+        threads(),
+        app.processes()
+            .iter()
+            .map(locald_tests::proc::Process::open_files)
+            .sum::<usize>(),
+    );
+    for _ in 0..50 {
         stage.engine.cut();
         stage.state("shop/b", "stopped").await;
     }
+    let after = app
+        .processes()
+        .iter()
+        .map(locald_tests::proc::Process::open_files)
+        .sum::<usize>();
+    assert!(threads() <= before + 4, "{} threads, {before} before", threads());
+    assert!(after <= files + 8, "{after} open files, {files} before");
     assert_eq!(crash_notices(desktop), Vec::<String>::new());
 }

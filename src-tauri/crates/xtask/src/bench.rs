@@ -4,6 +4,16 @@ use crate::{packages, sh, ui};
 
 /// Runs the benchmarks of these names, or all.
 pub(crate) fn run(names: &[&str]) -> Result<(), String> {
+    tool("locald-bench", names)
+}
+
+/// Takes the pictures in `docs/`.
+pub(crate) fn shots() -> Result<(), String> {
+    packages::install(&[&["dunst"]])?;
+    tool("locald-shots", &[])
+}
+
+fn tool(name: &str, args: &[&str]) -> Result<(), String> {
     packages::install(packages::ALL)?;
     ui::build()?;
     sh::step("building for release");
@@ -16,10 +26,9 @@ pub(crate) fn run(names: &[&str]) -> Result<(), String> {
         "locald-cli",
     ]))?;
     let bin = sh::target().join("release");
-    let mut bench = sh::cargo(&["run", "--quiet", "-p", "locald-tests", "--bin", "locald-bench", "--"]);
+    let mut tool = sh::cargo(&["run", "--quiet", "-p", "locald-tests", "--bin", name, "--"]);
     sh::run(
-        bench
-            .args(names)
+        tool.args(args)
             .env("LOCALD_BIN", bin.join("locald"))
             .env("LOCALD_DESKTOP_BIN", bin.join("locald-desktop")),
     )

@@ -17,6 +17,7 @@ const USAGE: &str =
     "cargo xtask run [--once]     open the app with the project in examples/shop (--once: end after the screenshot)
 cargo xtask test [--fast]    run every test (--fast: without the end-to-end ones)
 cargo xtask bench [NAME]     run the benchmarks, or one of them
+cargo xtask shots            take the pictures in docs/ anew
 cargo xtask setup            install what the others need
 cargo xtask ui               build the dashboard
 cargo xtask bindings         write the dashboard's types anew from the Rust ones";
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(false),
         ["test", "--fast"] => test::run(true),
         ["bench", names @ ..] => bench::run(names),
+        ["shots"] => bench::shots(),
         ["setup"] => packages::install(packages::ALL),
         ["ui"] => ui::build(),
         ["bindings"] => test::write_bindings(),

@@ -22,7 +22,7 @@ pub(crate) fn environment(
         "USER",
         "LOGNAME",
         "CI",
-        "RUST_LOG",
+        "LOCALD_LOG",
         "LLVM_PROFILE_FILE",
         "LD_LIBRARY_PATH",
     ] {
@@ -60,9 +60,8 @@ pub(crate) fn environment(
     set("GTK_A11Y", "none".into());
     set("GSETTINGS_BACKEND", "memory".into());
     set("GIO_USE_VFS", "local".into());
-    // There is no GPU behind Xvfb.
+    // There is no GPU behind Xvfb; that WebKit must not count on one either is for the app to know.
     set("LIBGL_ALWAYS_SOFTWARE", "1".into());
-    set("WEBKIT_DISABLE_DMABUF_RENDERER", "1".into());
     if let Some(bus) = bus {
         set("DBUS_SESSION_BUS_ADDRESS", bus.address.clone().into());
     }

@@ -16,6 +16,7 @@ pub async fn run() {
     println!("\nIdle, with {SERVICES} running containers");
     let stage = Stage::new().await;
     let app = stage.desktop.app().hidden().start().await;
+    stage.desktop.tray.wait_for_item("locald", LATER).await;
     let names = (0..SERVICES).map(|n| format!("s{n:02}"));
     let folder = stage.project(names, "command = [\"sleep\", \"9999\"]\nstop_grace = \"0s\"");
     stage.desktop.cli_in(&folder, &["up"]).await.ok();

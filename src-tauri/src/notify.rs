@@ -39,7 +39,10 @@ fn clicked(app: &AppHandle, host: &HostHandle, service: &ServiceId, action: Opti
 
 #[cfg(target_os = "linux")]
 mod platform {
-    use std::{collections::HashMap, time::Duration};
+    use std::{
+        collections::{HashMap, VecDeque},
+        time::Duration,
+    };
 
     use futures_util::StreamExt as _;
     use locald_core::view::notification::{Notification, NotificationAction, NotificationChange, Subject};
@@ -50,6 +53,8 @@ mod platform {
     const PATH: &str = "/org/freedesktop/Notifications";
     /// A daemon that takes longer is taken not to answer; the next notification tries again.
     const TIMEOUT: Duration = Duration::from_secs(5);
+    /// How long a notification waits for the rest of what is to be said. Engines that take longer see it replaced.
+    const DRAFT_HELD: Duration = Duration::from_millis(30);
     const APP_NAME: &str = "locald";
     /// The key of a click on the notification itself, by the specification.
     const DEFAULT_ACTION: &str = "default";
@@ -66,9 +71,12 @@ mod platform {
     ) {
         let mut daemon: Option<Daemon> = None;
         let mut shown: HashMap<Subject, u32> = HashMap::new();
+        let mut ahead: VecDeque<NotificationChange> = VecDeque::new();
         loop {
             let Some(connected) = &mut daemon else {
-                let Some(change) = changes.recv().await else { return };
+                let Some(change) = next(&mut changes, &mut ahead).await else {
+                    return;
+                };
                 match timed(Daemon::connect()).await {
                     Ok(connected) => {
                         carry_out(&connected, &mut shown, change).await;
@@ -79,7 +87,7 @@ mod platform {
                 continue;
             };
             tokio::select! {
-                change = changes.recv() => {
+                change = next(&mut changes, &mut ahead) => {
                     let Some(change) = change else { return };
                     carry_out(connected, &mut shown, change).await;
                 }
@@ -103,6 +111,34 @@ mod platform {
                 }
             }
         }
+    }
+
+    /// The next change. A draft is held back for a moment, and the fuller one that comes meanwhile takes its place.
+    /// Nothing is lost when this is dropped while it waits: what it holds stands in `ahead` all the time.
+    async fn next(
+        changes: &mut mpsc::Receiver<NotificationChange>,
+        ahead: &mut VecDeque<NotificationChange>,
+    ) -> Option<NotificationChange> {
+        if ahead.is_empty() {
+            ahead.push_back(changes.recv().await?);
+        }
+        let draft = |change: &NotificationChange| match change {
+            NotificationChange::Show(notification) if notification.draft => Some(notification.subject.clone()),
+            NotificationChange::Show(_) | NotificationChange::Close(_) => None,
+        };
+        if let Some(subject) = ahead.front().and_then(draft) {
+            let until = tokio::time::Instant::now() + DRAFT_HELD;
+            while let Ok(Some(change)) = tokio::time::timeout_at(until, changes.recv()).await {
+                let fuller = matches!(&change, NotificationChange::Show(other) if other.subject == subject);
+                if fuller {
+                    ahead.pop_front();
+                    ahead.push_front(change);
+                    break;
+                }
+                ahead.push_back(change);
+            }
+        }
+        ahead.pop_front()
     }
 
     async fn carry_out(daemon: &Daemon, shown: &mut HashMap<Subject, u32>, change: NotificationChange) {

@@ -214,7 +214,11 @@ async fn no_buttons_where_the_service_has_none() {
     let _app = stage.app().await;
     let folder = stage.project("shop", &[("api", EXITS_WITH_3)]).await;
     stage.desktop.cli_in(&folder, &["start", "api", "--no-wait"]).await.ok();
-    let notice = stage.desktop.notifications.wait_for("the crash", LATER, |_| true).await;
+    let notice = stage
+        .desktop
+        .notifications
+        .wait_for("the crash", LATER, |notice| !notice.body.is_empty())
+        .await;
     assert!(notice.actions.is_empty(), "{:?}", notice.actions);
     assert_eq!(notice.body, "oops");
 }

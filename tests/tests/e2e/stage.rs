@@ -113,13 +113,20 @@ pub async fn wait_for_service(
     .await
 }
 
-/// Notifications of crashes so far.
+/// Notifications of crashes so far, each as it was when all was said: one that had to wait for the last line of the log
+/// is shown without it first, and replaced.
 pub fn crash_notices(desktop: &Desktop) -> Vec<String> {
-    let all = desktop.notifications.all();
-    all.into_iter()
-        .map(|notification| notification.summary)
-        .filter(|summary| summary.contains("crash"))
-        .collect()
+    let mut told: Vec<locald_tests::Notification> = Vec::new();
+    for notice in desktop.notifications.all() {
+        if !notice.summary.contains("crash") {
+            continue;
+        }
+        match told.iter_mut().rev().find(|told| told.id == notice.id) {
+            Some(draft) if draft.body.is_empty() => *draft = notice,
+            _ => told.push(notice),
+        }
+    }
+    told.into_iter().map(|notice| notice.summary).collect()
 }
 
 /// Appends to a file as an editor that saves in place does.

@@ -103,7 +103,10 @@ fn shown(steps: &mut broadcast::Receiver<Step>) -> Vec<String> {
     let mut shown = Vec::new();
     while let Ok(step) = steps.try_recv() {
         for change in notifications(&step.previous, &step.next) {
-            if let NotificationChange::Show(notification) = change {
+            // A draft is completed in its place by the one that follows.
+            if let NotificationChange::Show(notification) = change
+                && !notification.draft
+            {
                 shown.push(notification.summary);
             }
         }

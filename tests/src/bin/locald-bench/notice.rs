@@ -20,9 +20,10 @@ pub async fn run() {
     stage.desktop.tray.wait_for_item("locald", LATER).await;
     let folder = stage.project(
         ["api".to_owned()],
-        "command = [\"sh\", \"-c\", \"echo last words; exit 3\"]",
+        "command = [\"sh\", \"-c\", \"sleep 0.5; echo last words; exit 3\"]",
     );
-    let (mut ours, mut engine, mut docker) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut complete) = (Vec::new(), Vec::new());
+    let (mut engine, mut docker) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
         let began = Instant::now();
         stage.desktop.cli_in(&folder, &["start", "api", "--no-wait"]).await.ok();
@@ -30,12 +31,16 @@ pub async fn run() {
             .desktop
             .notifications
             .wait_for("the crash", LATER, |notice| {
-                notice.received_at > began && notice.summary.contains("crashed")
+                notice.received_at > began && !notice.body.is_empty()
             })
             .await;
         assert!(notice.body.contains("last words"), "{}", notice.body);
         let died = stage.engine.marked(DIE).into_iter().rfind(|at| *at >= began).unwrap();
-        ours.push(notice.received_at.duration_since(died));
+        let all = stage.desktop.notifications.all();
+        let first = all.into_iter().find(|notice| notice.received_at >= died).unwrap();
+        assert_eq!(first.id, notice.id, "one notification, which is completed in its place");
+        ours.push(first.received_at.duration_since(died));
+        complete.push(notice.received_at.duration_since(died));
         // The engine answers no question about a container while it clears up after it: its part of the time.
         let answered = stage
             .engine
@@ -52,12 +57,13 @@ pub async fn run() {
             .unwrap();
         docker.push(began.elapsed());
     }
-    let ours = figures("locald: die event to Notify, with the last log line", &mut ours);
-    let engine = figures("of which the engine, to its answers to an inspection", &mut engine);
+    let ours = figures("locald: die event to the notification", &mut ours);
+    let complete = figures("locald: die event to its last log line in it", &mut complete);
+    let engine = figures("of which the engine, to its answer to an inspection", &mut engine);
     let docker = figures("docker inspect and docker logs --tail, typed afterwards", &mut docker);
     println!(
-        "ratio {:.2}; locald's own part {:.1} ms; the target is 50 ms at the median",
+        "ratio {:.2}; locald's own part of the line {:.1} ms; the target is 50 ms at the median",
         ours / docker,
-        ours - engine
+        complete - engine
     );
 }

@@ -73,7 +73,7 @@ impl Turn<'_> {
             }
             InstanceChange::Exited(facts) => {
                 if known && !starting {
-                    service.pending_exit = Some(facts);
+                    self.exit_reported(id, facts);
                     self.inspect(id, true);
                 }
             }
@@ -83,6 +83,35 @@ impl Turn<'_> {
                     self.observe(id, None, None);
                 }
             }
+        }
+    }
+
+    /// An engine that has said how a process ended answers no question about it while it clears up after it (Docker
+    /// 20.10: 70 ms). What is known is enough to judge; whether memory had run out, and the last line, are added when
+    /// the look comes back.
+    fn exit_reported(&mut self, id: &ServiceId, facts: ExitFacts) {
+        let Some(service) = self.service(id) else { return };
+        let running = matches!(service.phase, Phase::Running { .. });
+        let of_this_run = |instance: &Instance| {
+            // A word of an earlier run may come after the next one was seen.
+            instance.alive
+                && facts
+                    .at
+                    .zip(instance.started_at)
+                    .is_none_or(|(end, start)| end >= start)
+        };
+        // Killed by a signal that nobody is known to have sent: memory may have run out, or somebody's stop is told late.
+        let open = service.intent.is_none() && matches!(facts.code, None | Some(137 | 143));
+        service.pending_exit = Some(facts.clone());
+        if let Some(instance) = service
+            .instance
+            .as_mut()
+            .filter(|instance| running && !open && of_this_run(instance))
+        {
+            instance.alive = false;
+            instance.ports.clear();
+            let instance = instance.clone();
+            self.ended(id, &instance, &facts, None);
         }
     }
 
@@ -204,8 +233,9 @@ impl Turn<'_> {
             | Phase::Failed
             | Phase::Stopped => {}
             Phase::Exited | Phase::BackingOff { .. } => {
-                // It was told already that it ended; what is left to show is that nothing runs.
-                if matches!(service.phase, Phase::Exited) {
+                // It was told already that it ended; what is left to show is that nothing runs. One that goes before it was
+                // looked at went by itself (`docker run --rm`): how it ended stays to be seen.
+                if matches!(service.phase, Phase::Exited) && service.pending_exit.take().is_none() {
                     self.enter(id, Phase::Stopped);
                 }
             }
@@ -233,6 +263,10 @@ impl Turn<'_> {
         service.pending_exit = None;
         let at = facts.at.unwrap_or(now);
         let told = service.accounted == Some((seen.id.clone(), seen.started_at));
+        if told && let Some(exit) = &mut service.exit {
+            exit.oom |= facts.oom;
+            exit.last_line = exit.last_line.take().or(last_line.clone());
+        }
         match service.phase.clone() {
             // An operation is under way, or the end is told already.
             Phase::Waiting

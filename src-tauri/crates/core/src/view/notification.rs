@@ -38,6 +38,8 @@ pub struct Notification {
     pub body: String,
     /// Buttons.
     pub actions: Vec<NotificationAction>,
+    /// More may become known of it in a moment: an adapter waits a little before it shows it.
+    pub draft: bool,
 }
 
 /// A button.
@@ -114,6 +116,7 @@ pub fn notifications(previous: &Snapshot, next: &Snapshot) -> Vec<NotificationCh
                         summary: format!("{} does not answer", engine.id),
                         body: format!("The state of {services} is unknown until it does.\n{}", problem.detail),
                         actions: Vec::new(),
+                        draft: false,
                     }));
                 }
             }
@@ -147,6 +150,11 @@ fn crash(before: &ServiceSnapshot, service: &ServiceSnapshot) -> Option<Notifica
     if before.state == StateKind::Unknown || before.exit.as_ref() == Some(exit) {
         return None;
     }
+    // More became known of the crash that is told already: the same notification says more.
+    let more = crashed(before) && before.exit.as_ref().is_some_and(|before| before.at == exit.at);
+    if more && before.attempts != service.attempts {
+        return None;
+    }
     if service.state == StateKind::BackingOff && service.attempts > 0 {
         return None;
     }
@@ -170,6 +178,7 @@ fn crash(before: &ServiceSnapshot, service: &ServiceSnapshot) -> Option<Notifica
         summary,
         body: lines.join("\n"),
         actions: vec![NotificationAction::Restart, NotificationAction::ViewLog],
+        draft: exit.last_line.is_none(),
     })
 }
 
@@ -205,6 +214,7 @@ fn failure(before: &ServiceSnapshot, service: &ServiceSnapshot) -> Option<Notifi
                 summary: format!("{} could not start: {}", service.id, message::short(problem.code)),
                 body,
                 actions: vec![NotificationAction::Restart],
+                draft: false,
             })
         }
     }

@@ -5,6 +5,7 @@ use crate::{
     snapshot::StateKind,
     spec::Signal,
     transition::world::{World, facts, id, spec},
+    view::notification::{NotificationChange, notifications},
 };
 
 /// What a program's end is told as.
@@ -122,6 +123,28 @@ fn the_signal_that_stops_a_service_by_its_file_is_a_stop() {
     world.told("db", signal(1));
     world.exits("db", facts(1));
     assert_eq!(told(&world), Told::Stopped);
+}
+
+#[test]
+fn a_crash_is_judged_before_the_engine_answers_and_completed_after() {
+    let mut world = World::running([spec("db", &[])]);
+    let before = world.snapshot.clone();
+    let instance = world.instance("db");
+    world.end(&instance, facts(3));
+    assert_eq!(told(&world), Told::Crashed, "by the event alone");
+    let early = notifications(&before, &world.snapshot);
+    let between = world.snapshot.clone();
+    world.answer();
+    assert_eq!(told(&world), Told::Crashed);
+    let late = notifications(&between, &world.snapshot);
+    match (early.as_slice(), late.as_slice()) {
+        ([NotificationChange::Show(draft)], [NotificationChange::Show(full)]) => {
+            assert!(draft.draft && draft.body.is_empty());
+            assert!(!full.draft);
+            assert_eq!((full.subject == draft.subject, full.body.as_str()), (true, "bye"));
+        }
+        other => unreachable!("{other:?}"),
+    }
 }
 
 #[test]

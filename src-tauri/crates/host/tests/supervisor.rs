@@ -227,6 +227,30 @@ async fn an_engine_that_goes_and_comes_takes_its_services_to_unknown_and_back() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn fifty_losses_leave_one_connection_and_a_wait_that_grows() {
+    let world = World::new();
+    world.load(vec![spec("db")]).await;
+    world.state("db", StateKind::Stopped).await;
+    let begun = Instant::now();
+    for _ in 0..50 {
+        world.engine.set_online(false);
+        world.state("db", StateKind::Unknown).await;
+        world.engine.set_online(true);
+        world.state("db", StateKind::Stopped).await;
+    }
+    // One list and one subscription for each connection, and four seconds at the most between two tries.
+    assert!(world.engine.requests(Op::List) <= 52, "{}", world.engine.requests(Op::List));
+    assert!(begun.elapsed() <= Duration::from_secs(4 * 52), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() >= Duration::from_secs(60), "{:?}", begun.elapsed());
+    let before = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    world.engine.set_online(false);
+    world.state("db", StateKind::Unknown).await;
+    world.engine.set_online(true);
+    world.state("db", StateKind::Stopped).await;
+    assert!(tokio::runtime::Handle::current().metrics().num_alive_tasks() <= before + 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_host_that_starts_again_adopts_what_runs() {
     let first = World::new();
     first.load(vec![spec("db")]).await;

@@ -199,8 +199,8 @@ mod platform {
                 notification.body.clone()
             };
             let hints: HashMap<&str, Value<'_>> = HashMap::from([
-                // Critical ones stay until they are dealt with, on most desktops.
-                ("urgency", Value::from(2u8)),
+                // Normal: "do not disturb" is to hold for a crashed service too.
+                ("urgency", Value::from(1u8)),
                 ("desktop-entry", Value::from("dev.locald.desktop")),
             ]);
             let timeout: i32 = -1;

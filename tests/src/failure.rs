@@ -4,11 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The root of the source tree.
-pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+/// The root of the source tree: by what cargo says now, since a shared target folder may hold a build of another checkout.
+pub fn workspace() -> PathBuf {
+    let package =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    package
         .parent()
         .expect("the package is one folder below the workspace")
+        .to_owned()
 }
 
 /// The name of the running test: nextest passes it, the standard harness names the thread after it.

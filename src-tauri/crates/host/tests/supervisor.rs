@@ -239,7 +239,11 @@ async fn fifty_losses_leave_one_connection_and_a_wait_that_grows() {
         world.state("db", StateKind::Stopped).await;
     }
     // One list and one subscription for each connection, and four seconds at the most between two tries.
-    assert!(world.engine.requests(Op::List) <= 52, "{}", world.engine.requests(Op::List));
+    assert!(
+        world.engine.requests(Op::List) <= 52,
+        "{}",
+        world.engine.requests(Op::List)
+    );
     assert!(begun.elapsed() <= Duration::from_secs(4 * 52), "{:?}", begun.elapsed());
     assert!(begun.elapsed() >= Duration::from_secs(60), "{:?}", begun.elapsed());
     let before = tokio::runtime::Handle::current().metrics().num_alive_tasks();

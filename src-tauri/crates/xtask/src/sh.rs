@@ -17,14 +17,11 @@ pub(crate) fn step(text: &str) {
     say(&format!("\n==> {text}"));
 }
 
-/// The workspace's folder.
+/// The workspace's folder: by what cargo says now, since a shared target folder may hold a build of another checkout.
 pub(crate) fn root() -> PathBuf {
+    let xtask = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     // src-tauri/crates/xtask
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(3)
-        .map(Path::to_path_buf)
-        .unwrap_or_default()
+    xtask.ancestors().nth(3).map(Path::to_path_buf).unwrap_or_default()
 }
 
 /// The folder that cargo builds into.

@@ -34,7 +34,9 @@ pub(crate) fn start(
             window::show(&opened, service);
         }
     });
-    tokio::spawn(tell(app.clone(), host.clone()));
+    if host.notifications() {
+        tokio::spawn(tell(app.clone(), host.clone()));
+    }
     tokio::spawn(show_tray(host, tray, presence));
 }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use locald_core::{ProblemCode, view::status::ErrorStatus};
+use locald_core::view::status::ErrorStatus;
 use locald_host::control::{
     client::ClientError,
     protocol::{Refusal, RefusalCode},
@@ -60,7 +60,7 @@ impl Failure {
             .ok()
             .and_then(|word| word.as_str().map(str::to_owned));
         Self {
-            code: if is_engine(error.code) {
+            code: if error.code.is_engine() {
                 Code::NoEngine
             } else {
                 Code::Failed
@@ -88,21 +88,6 @@ impl Failure {
         }
         ExitCode::from(self.code as u8)
     }
-}
-
-fn is_engine(code: ProblemCode) -> bool {
-    matches!(
-        code,
-        ProblemCode::EngineMissing
-            | ProblemCode::EngineRefused
-            | ProblemCode::EngineNotPermitted
-            | ProblemCode::EngineIsDirectory
-            | ProblemCode::EngineSilent
-            | ProblemCode::EngineVersion
-            | ProblemCode::EngineFault
-            | ProblemCode::EngineLost
-            | ProblemCode::NoEngine
-    )
 }
 
 impl From<ClientError> for Failure {

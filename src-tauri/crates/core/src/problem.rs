@@ -53,6 +53,25 @@ pub enum ProblemCode {
     LogsNotKept,
 }
 
+impl ProblemCode {
+    /// Is it about an engine, or the way there, rather than about one service?
+    #[must_use]
+    pub fn is_engine(self) -> bool {
+        matches!(
+            self,
+            Self::EngineMissing
+                | Self::EngineRefused
+                | Self::EngineNotPermitted
+                | Self::EngineIsDirectory
+                | Self::EngineSilent
+                | Self::EngineVersion
+                | Self::EngineFault
+                | Self::EngineLost
+                | Self::NoEngine
+        )
+    }
+}
+
 /// A fault at hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {

@@ -105,6 +105,7 @@ pub struct HostHandle {
     engines: Arc<Vec<SharedEngine>>,
     shell: Option<mpsc::UnboundedSender<ShellRequest>>,
     quit: watch::Sender<bool>,
+    notifications: bool,
 }
 
 impl std::fmt::Debug for HostHandle {
@@ -150,6 +151,7 @@ impl Host {
             engines: Arc::new(engines),
             shell,
             quit,
+            notifications: settings.notifications,
         };
         let socket = server::serve(&folders.runtime, handle.clone())
             .await
@@ -314,6 +316,12 @@ impl HostHandle {
     #[must_use]
     pub fn has_shell(&self) -> bool {
         self.shell.is_some()
+    }
+
+    /// Does the person want notifications?
+    #[must_use]
+    pub fn notifications(&self) -> bool {
+        self.notifications
     }
 
     /// Asks the host to end; services stay as they are.

@@ -48,6 +48,11 @@ async fn id(
 
 /// Starts the desktop app: the one beside this program, else one in `PATH`. It takes over from a host without a desktop.
 fn launch(service: Option<String>) -> Result<(), Failure> {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if cfg!(target_os = "linux") && !set("DISPLAY") && !set("WAYLAND_DISPLAY") {
+        return Err(Failure::failed("there is no display to open a window on")
+            .hint("Use `locald status` and `locald logs` here."));
+    }
     let beside = std::env::current_exe()
         .ok()
         .map(|program| program.with_file_name(DESKTOP));

@@ -192,32 +192,21 @@ fn failure(before: &ServiceSnapshot, service: &ServiceSnapshot) -> Option<Notifi
         .problem
         .as_ref()
         .filter(|_| service.state == StateKind::Failed && under_way)?;
-    match problem.code {
-        ProblemCode::DependencyFailed
-        | ProblemCode::NoEngine
-        | ProblemCode::EngineMissing
-        | ProblemCode::EngineRefused
-        | ProblemCode::EngineNotPermitted
-        | ProblemCode::EngineIsDirectory
-        | ProblemCode::EngineSilent
-        | ProblemCode::EngineVersion
-        | ProblemCode::EngineFault
-        | ProblemCode::EngineLost => None,
-        _ => {
-            let view = message::problem_view(problem);
-            let body = match view.hint {
-                Some(hint) => format!("{}\n{hint}", plain(&view.message)),
-                None => plain(&view.message),
-            };
-            Some(Notification {
-                subject: Subject::Service(service.id.clone()),
-                summary: format!("{} could not start: {}", service.id, message::short(problem.code)),
-                body,
-                actions: vec![NotificationAction::Restart],
-                draft: false,
-            })
-        }
+    if problem.code == ProblemCode::DependencyFailed || problem.code.is_engine() {
+        return None;
     }
+    let view = message::problem_view(problem);
+    let body = match view.hint {
+        Some(hint) => format!("{}\n{hint}", plain(&view.message)),
+        None => plain(&view.message),
+    };
+    Some(Notification {
+        subject: Subject::Service(service.id.clone()),
+        summary: format!("{} could not start: {}", service.id, message::short(problem.code)),
+        body,
+        actions: vec![NotificationAction::Restart],
+        draft: false,
+    })
 }
 
 /// Text of a stranger's as one short plain line: without escape sequences, control characters and line breaks.

@@ -30,7 +30,8 @@ pub(crate) async fn decide(folders: &Folders, show: Option<Option<ServiceId>>) -
         .make_runtime()
         .map_err(|error| format!("{} can't be made private: {error}", folders.runtime.display()))?;
     let deadline = Instant::now() + PATIENCE;
-    let mut yield_sent = false;
+    // A command may start another host in the moment between two; each is asked once.
+    let mut asked: Option<u32> = None;
     loop {
         let pid = match HostLock::acquire(&folders.runtime) {
             Ok(lock) => return Ok(Start::Host(lock)),
@@ -49,11 +50,12 @@ pub(crate) async fn decide(folders: &Folders, show: Option<Option<ServiceId>>) -
                 }
                 return Ok(Start::Shown);
             }
-            Ok(mut client) if !yield_sent => {
+            Ok(mut client) if asked != Some(client.hello.pid) => {
+                asked = Some(client.hello.pid);
                 tracing::info!(pid = client.hello.pid, "takes over from a host without a desktop");
                 // It may end before it has answered.
                 match client.call(Request::Yield).await {
-                    Ok(_) | Err(ClientError::Closed | ClientError::Io(_)) => yield_sent = true,
+                    Ok(_) | Err(ClientError::Closed | ClientError::Io(_)) => {}
                     Err(error) => return Err(error.to_string()),
                 }
             }

@@ -1,20 +1,27 @@
 //! Which project and which services a command means.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use locald_core::{
-    ServiceId,
+    EngineId, ServiceId,
+    snapshot::StateKind,
     view::status::{ServiceStatus, Status},
 };
 use locald_host::{
     config::{Folders, PROJECT_FILE, find_project},
     control::{
-        client::Client,
+        client::{Client, Next},
         protocol::{Item, Request},
     },
 };
 
 use crate::exit::{Code, Failure};
+
+/// An engine answers, or is found not to, within 3 seconds.
+pub(crate) const SETTLE: Duration = Duration::from_secs(4);
 
 /// The project a command runs in.
 #[derive(Debug, Clone)]
@@ -80,12 +87,46 @@ pub(crate) async fn status(client: &mut Client) -> Result<Status, Failure> {
     let mut status = None;
     loop {
         match client.next().await? {
-            locald_host::control::client::Next::Item(Item::Status(got)) => status = Some(*got),
-            locald_host::control::client::Next::Item(_) => {}
-            locald_host::control::client::Next::Done(_) => {
+            Next::Item(Item::Status(got)) => status = Some(*got),
+            Next::Item(_) => {}
+            Next::Done(_) => {
                 return status.ok_or_else(|| Failure::failed("the host gave no status"));
             }
         }
+    }
+}
+
+/// The picture once it says something: a host that was just started knows nothing of its engines yet. Waits for that
+/// no longer than an engine may take to answer.
+pub(crate) async fn settled(client: &mut Client) -> Result<Status, Failure> {
+    client.send(Request::Watch).await?;
+    let mut last = None;
+    let watch = async {
+        loop {
+            let Next::Item(Item::Status(status)) = client.next().await? else {
+                continue;
+            };
+            let connecting = status.engines.iter().any(|engine| engine.state == "connecting");
+            let online = |id: &Option<EngineId>| {
+                status
+                    .engines
+                    .iter()
+                    .any(|engine| Some(&engine.id) == id.as_ref() && engine.state == "online")
+            };
+            let unread = status
+                .services
+                .iter()
+                .any(|service| service.state == StateKind::Unknown && online(&service.engine));
+            last = Some(*status);
+            if !connecting && !unread {
+                return Ok::<(), Failure>(());
+            }
+        }
+    };
+    match tokio::time::timeout(SETTLE, watch).await {
+        Ok(Err(failure)) => Err(failure),
+        // After that time it is shown as it is: unknown.
+        Ok(Ok(())) | Err(_) => last.ok_or_else(|| Failure::failed("the host gave no status")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What comes into the supervisor and what goes out of it.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -271,6 +271,22 @@ pub enum Effect {
         /// How long.
         after: Duration,
     },
+}
+
+/// What it does, and with what, in a few words for a log: nothing of a spec, which may hold passwords.
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prepare { ticket, .. } => write!(f, "prepare {} #{}", ticket.service, ticket.number),
+            Self::Start { ticket, .. } => write!(f, "start {} #{}", ticket.service, ticket.number),
+            Self::Stop { ticket, instance, .. } => write!(f, "stop {} #{} ({instance})", ticket.service, ticket.number),
+            Self::Cancel { ticket } => write!(f, "cancel {} #{}", ticket.service, ticket.number),
+            Self::Inspect { service, round, .. } => write!(f, "inspect {service} #{round}"),
+            Self::List { engine } => write!(f, "list {engine}"),
+            Self::Probe { service, round, .. } => write!(f, "probe {service} #{round}"),
+            Self::BackOff { service, after, .. } => write!(f, "back off {service} for {after:?}"),
+        }
+    }
 }
 
 /// A probe with all that is needed to carry it out.

@@ -162,11 +162,10 @@ async fn run(
         };
         let now = clock();
         let commanded = matches!(event, Event::Commanded(_));
-        tracing::trace!(?event, "event");
         let todo = transition(&mut state, event, now);
         // Effects first: the engine hears of a click before the surfaces do.
         for effect in todo {
-            tracing::debug!(?effect, "effect");
+            tracing::debug!("{effect}");
             effects.carry_out(effect);
         }
         if let Some(next) = Snapshot::next(&state, &current) {

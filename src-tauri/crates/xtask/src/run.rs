@@ -1,6 +1,10 @@
 //! `cargo xtask run`: the app, with the example project.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use crate::{display::Display, engine::Engine, example, packages, sh, ui};
 
@@ -30,6 +34,7 @@ pub(crate) fn run(once: bool) -> Result<(), String> {
         .spawn()
         .map_err(|error| format!("locald-desktop: {error}"))?;
     let result = (|| {
+        wait_for_host(&mut app)?;
         let example = sh::root().join("examples/shop");
         let locald = |args: &[&str]| {
             let mut command = with_env(&bin.join("locald"));
@@ -68,4 +73,36 @@ pub(crate) fn run(once: bool) -> Result<(), String> {
         .status();
     let _ = app.wait();
     result
+}
+
+/// Waits until the app is the user's host: a command that comes earlier would start one of its own, which the app then
+/// takes over from.
+fn wait_for_host(app: &mut std::process::Child) -> Result<(), String> {
+    let folder = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let home = folder("HOME").unwrap_or_default();
+    // As locald-config has it; this crate has no dependencies.
+    let runtime = match folder("XDG_RUNTIME_DIR") {
+        Some(runtime) => runtime.join("locald"),
+        None => folder("XDG_STATE_HOME")
+            .unwrap_or_else(|| home.join(".local/state"))
+            .join("locald/run"),
+    };
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let pid = std::fs::read_to_string(runtime.join("lock")).unwrap_or_default();
+        if pid.trim() == app.id().to_string() && runtime.join("control.sock").exists() {
+            return Ok(());
+        }
+        match app.try_wait() {
+            Ok(Some(status)) if !status.success() => return Err(format!("the app ended: {status}")),
+            // Another one runs already, and was shown.
+            Ok(Some(_)) => return Ok(()),
+            _ if Instant::now() > deadline => return Err("the app did not come up".to_owned()),
+            _ => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
 }

@@ -35,7 +35,11 @@ pub(crate) async fn run(
         Err(failure) => return Err(failure),
     };
     let only = if project.named { name.clone() } else { None };
-    let status = target::status(client).await?;
+    let status = if watch {
+        target::status(client).await?
+    } else {
+        target::settled(client).await?
+    };
     let ids = target::services(&status, name.as_deref(), names)?;
     let hello = client.hello.clone();
     if !watch {

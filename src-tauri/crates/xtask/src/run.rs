@@ -14,7 +14,8 @@ pub(crate) fn run(once: bool) -> Result<(), String> {
     ui::build()?;
     sh::step("building the app");
     sh::run(&mut sh::cargo(&["build", "-p", "locald-desktop", "-p", "locald-cli"]))?;
-    let display = Display::ensure()?;
+    let mut display = Display::ensure()?;
+    let runtime = own_folders(&mut display)?;
     let engine = Engine::ensure()?;
     let answers = engine.answers();
     if answers {
@@ -34,7 +35,7 @@ pub(crate) fn run(once: bool) -> Result<(), String> {
         .spawn()
         .map_err(|error| format!("locald-desktop: {error}"))?;
     let result = (|| {
-        wait_for_host(&mut app)?;
+        wait_for_host(&mut app, &runtime)?;
         let example = sh::root().join("examples/shop");
         let locald = |args: &[&str]| {
             let mut command = with_env(&bin.join("locald"));
@@ -75,22 +76,46 @@ pub(crate) fn run(once: bool) -> Result<(), String> {
     result
 }
 
+/// Gives the app folders of its own, so that a locald that the person uses, or another checkout's, is left alone. The
+/// runtime folder stays the session's where there is one: a compositor's socket may be in it. Gives locald's in it.
+fn own_folders(display: &mut Display) -> Result<PathBuf, String> {
+    let home = sh::target().join("xtask/home");
+    for (name, folder) in [
+        ("XDG_CONFIG_HOME", "config"),
+        ("XDG_STATE_HOME", "state"),
+        ("XDG_DATA_HOME", "data"),
+        ("XDG_CACHE_HOME", "cache"),
+    ] {
+        display
+            .env
+            .push((name.to_owned(), home.join(folder).display().to_string()));
+    }
+    // The remembered projects may be another checkout's, where target folders are shared.
+    let _ = std::fs::remove_dir_all(home.join("state"));
+    let session = std::env::var_os("XDG_RUNTIME_DIR")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    match session.filter(|_| !display.is_virtual()) {
+        Some(session) => Ok(session.join("locald")),
+        None => {
+            // Outside the target folder: a socket's path has at most 107 bytes.
+            let runtime = std::env::temp_dir().join(format!("locald-run-{}", std::process::id()));
+            let mut builder = std::fs::DirBuilder::new();
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            builder
+                .create(&runtime)
+                .map_err(|error| format!("{}: {error}", runtime.display()))?;
+            display
+                .env
+                .push(("XDG_RUNTIME_DIR".to_owned(), runtime.display().to_string()));
+            Ok(runtime.join("locald"))
+        }
+    }
+}
+
 /// Waits until the app is the user's host: a command that comes earlier would start one of its own, which the app then
 /// takes over from.
-fn wait_for_host(app: &mut std::process::Child) -> Result<(), String> {
-    let folder = |name: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let home = folder("HOME").unwrap_or_default();
-    // As locald-config has it; this crate has no dependencies.
-    let runtime = match folder("XDG_RUNTIME_DIR") {
-        Some(runtime) => runtime.join("locald"),
-        None => folder("XDG_STATE_HOME")
-            .unwrap_or_else(|| home.join(".local/state"))
-            .join("locald/run"),
-    };
+fn wait_for_host(app: &mut std::process::Child, runtime: &Path) -> Result<(), String> {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let pid = std::fs::read_to_string(runtime.join("lock")).unwrap_or_default();

@@ -332,7 +332,7 @@ impl ServiceSnapshot {
         let Source::Container { image, .. } = &service.spec.source;
         let (kind, detail) = match &service.phase {
             Phase::Stopped => (StateKind::Stopped, StateDetail::None),
-            Phase::Waiting => (StateKind::Waiting, StateDetail::WaitingFor(unready(state, id, service))),
+            Phase::Waiting => (StateKind::Waiting, StateDetail::WaitingFor(unready(state, service))),
             Phase::Preparing { percent, .. } => (StateKind::Preparing, StateDetail::Progress(*percent)),
             Phase::Starting { .. } => (StateKind::Starting, StateDetail::None),
             Phase::Running { paused: true } => (StateKind::Running, StateDetail::Paused),
@@ -379,12 +379,10 @@ impl ServiceSnapshot {
     }
 }
 
-fn unready(state: &State, id: &ServiceId, service: &Service) -> Vec<ServiceId> {
-    let names = service.spec.depends_on.iter();
-    names
-        .map(|name| ServiceId::new(id.project.clone(), name.clone()))
-        .filter(|other| state.services.get(other).is_none_or(|other| !other.is_ready()))
-        .collect()
+fn unready(state: &State, service: &Service) -> Vec<ServiceId> {
+    let mut dependencies = service.spec.dependencies();
+    dependencies.retain(|other| state.services.get(other).is_none_or(|other| !other.is_ready()));
+    dependencies
 }
 
 /// A container's ports speak a protocol that only its author knows; an HTTP health check tells of one.

@@ -62,6 +62,15 @@ impl ServiceSpec {
         }
     }
 
+    /// The ids that `depends_on` names; all are of the same project.
+    #[must_use]
+    pub fn dependencies(&self) -> Vec<ServiceId> {
+        let names = self.depends_on.iter();
+        names
+            .map(|name| ServiceId::new(self.id.project.clone(), name.clone()))
+            .collect()
+    }
+
     /// Hash of all that shapes the instance (label `dev.locald.spec`): 16 hex digits of SHA-256 over the
     /// spec's JSON. What only locald acts on (`depends_on`, `health_check`, `restart`, `stop_grace`) is left
     /// out, so that changing it doesn't recreate a container.

@@ -48,10 +48,7 @@ impl Turn<'_> {
 
     fn with_dependencies(&self, ids: Vec<ServiceId>) -> BTreeSet<ServiceId> {
         graph::closure(ids, |id| {
-            self.state
-                .services
-                .get(id)
-                .map(|service| dependencies(id, &service.spec.depends_on))
+            self.state.services.get(id).map(|service| service.spec.dependencies())
         })
     }
 
@@ -141,12 +138,4 @@ impl Turn<'_> {
             Phase::Stopping { .. } | Phase::Stopped => {}
         }
     }
-}
-
-/// The ids that a service's `depends_on` names.
-pub(super) fn dependencies(id: &ServiceId, names: &[crate::ServiceName]) -> Vec<ServiceId> {
-    names
-        .iter()
-        .map(|name| ServiceId::new(id.project.clone(), name.clone()))
-        .collect()
 }

@@ -1,6 +1,6 @@
 //! Starting and stopping: what is asked of the engine, and what its answers mean.
 
-use super::{Turn, command::dependencies};
+use super::Turn;
 use crate::{
     InstanceId, Problem, ProblemCode, ServiceId,
     event::{Effect, Ticket},
@@ -71,7 +71,7 @@ impl Turn<'_> {
             return Gate::Wait;
         };
         let mut gate = Gate::Open;
-        for dependency in dependencies(id, &service.spec.depends_on) {
+        for dependency in service.spec.dependencies() {
             let Some(other) = self.state.services.get(&dependency) else {
                 return Gate::Shut(format!("{dependency} is not in the project"));
             };

@@ -179,6 +179,7 @@ fn http(section: &Section<'_>, faults: &Faults<'_>, ports: Option<&[Port]>) -> O
         port: port?,
         path: path?,
         status: status?,
+        body: None,
     })
 }
 

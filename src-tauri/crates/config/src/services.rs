@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use locald_core::{
     ProjectName, ServiceId, ServiceName, ServiceSpec,
-    spec::{HealthCheck, Resources, RestartPolicy, Signal, Source, VolumeMount},
+    spec::{Dependency, HealthCheck, Resources, RestartPolicy, Signal, Source, VolumeMount},
 };
 
 use crate::{
@@ -138,7 +138,7 @@ impl Draft<'_> {
     fn finish(self, project: &ProjectName, env: BTreeMap<String, String>) -> Option<ServiceSpec> {
         let mut depends_on = Vec::new();
         for (need, _) in self.needs {
-            let need = ServiceName::new(need).ok()?;
+            let need = Dependency::from(ServiceName::new(need).ok()?);
             if !depends_on.contains(&need) {
                 depends_on.push(need);
             }
@@ -159,6 +159,7 @@ impl Draft<'_> {
             stop_grace: self.stop_grace,
             workdir: self.workdir,
             resources: self.resources,
+            engine: None,
         })
     }
 }

@@ -130,7 +130,7 @@ fn a_file_with_every_key_reads() {
     assert_eq!(api.env["PRICE"], "$5");
     assert_eq!(api.env["SHELL"], "$FOO");
     assert_eq!(api.env["EMPTY"], "");
-    let needs: Vec<_> = api.depends_on.iter().map(locald_core::ServiceName::as_str).collect();
+    let needs: Vec<_> = api.depends_on.iter().map(|need| need.name.as_str()).collect();
     assert_eq!(needs, ["mail", "db"], "a reference implies the dependency");
     let words = ["serve", "--name", "a b", "--port", "80"].map(str::to_owned).to_vec();
     assert_eq!(
@@ -146,7 +146,8 @@ fn a_file_with_every_key_reads() {
         ProbeSpec::Http {
             port: 80,
             path: "/healthz".into(),
-            status: Some(204)
+            status: Some(204),
+            body: None,
         }
     );
     assert_eq!((check.interval, check.retries), (Duration::from_secs(2), 3));

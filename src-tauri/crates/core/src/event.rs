@@ -305,6 +305,8 @@ pub enum ProbeTarget {
         path: String,
         /// Expected status; `None` takes 200 to 399.
         status: Option<u16>,
+        /// Text that has to be in the answer.
+        body: Option<String>,
     },
     /// Run this inside the instance.
     Command {

@@ -3,7 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{InstanceId, ServiceId, spec::Protocol};
+use crate::{
+    InstanceId, ServiceId,
+    snapshot::HealthKind,
+    spec::{HealthCheck, Protocol},
+};
 
 /// One instance as an engine's list or inspection shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +16,10 @@ pub struct ObservedInstance {
     pub id: InstanceId,
     /// The name the engine shows, without a leading slash. May be empty when the engine gave none.
     pub name: String,
+    /// The image it was made from, as people write it. May be empty when the engine gave none.
+    pub image: String,
+    /// Which compose project and service it belongs to, by compose's labels.
+    pub compose: Option<ComposeOrigin>,
     /// Which service it belongs to, by its labels; `None` for one that locald did not make.
     pub service: Option<ServiceId>,
     /// The spec hash in its label.
@@ -24,6 +32,59 @@ pub struct ObservedInstance {
     pub started_at: Option<Timestamp>,
     /// Whether its output is a terminal's (one raw stream) or two framed streams.
     pub tty: bool,
+    /// The health check of its image or of who made it, `None` without one. Lists don't tell.
+    pub health_check: Option<HealthCheck>,
+    /// What the engine's own run of that check says; `None` where it has none, runs none, or didn't say.
+    pub engine_health: Option<HealthKind>,
+    /// The engine itself starts it again when it ends. Lists don't tell.
+    pub engine_restarts: Option<EngineRestarts>,
+}
+
+impl ObservedInstance {
+    /// One of which only this much is known.
+    #[must_use]
+    pub fn new(id: InstanceId, name: &str, run: RunState) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            image: String::new(),
+            compose: None,
+            service: None,
+            spec_hash: None,
+            run,
+            ports: Vec::new(),
+            started_at: None,
+            tty: false,
+            health_check: None,
+            engine_health: None,
+            engine_restarts: None,
+        }
+    }
+}
+
+/// Where compose says an instance comes from (labels `com.docker.compose.project`, `.service`, `.container-number`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComposeOrigin {
+    /// The compose project.
+    pub project: String,
+    /// The service in it.
+    pub service: String,
+    /// Which of several instances of the service, from 1.
+    pub number: u32,
+    /// Made by `compose run` for one command.
+    pub one_off: bool,
+}
+
+/// An engine's own restart policy for an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineRestarts {
+    /// `always` and `unless-stopped`: after any end that nobody asked for.
+    Always,
+    /// `on-failure`: after an end with a code other than 0.
+    OnFailure {
+        /// At most so often in a row; `None` has no limit.
+        max: Option<u32>,
+    },
 }
 
 /// Whether an instance runs.
@@ -37,6 +98,8 @@ pub enum RunState {
     Paused,
     /// Its process ended.
     Exited(ExitFacts),
+    /// Its process ended, and the engine is about to start it again by its own restart policy.
+    Restarting(ExitFacts),
     /// The engine said something that can't be told as one of the above.
     Unknown(String),
 }

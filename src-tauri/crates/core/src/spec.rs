@@ -21,7 +21,7 @@ pub struct ServiceSpec {
     /// Folders and volumes to mount.
     pub volumes: Vec<VolumeMount>,
     /// Services that have to be up first.
-    pub depends_on: Vec<ServiceName>,
+    pub depends_on: Vec<Dependency>,
     /// How to ask the service whether it answers.
     pub health_check: Option<HealthCheck>,
     /// What to do when the process ends by itself.
@@ -34,6 +34,8 @@ pub struct ServiceSpec {
     pub workdir: Option<String>,
     /// Limits.
     pub resources: Resources,
+    /// The engine that the file asks for, by id or family; `None` leaves it to the person's settings.
+    pub engine: Option<String>,
 }
 
 impl ServiceSpec {
@@ -59,21 +61,25 @@ impl ServiceSpec {
             stop_grace: Self::DEFAULT_STOP_GRACE,
             workdir: None,
             resources: Resources::default(),
+            engine: None,
         }
     }
 
     /// The ids that `depends_on` names; all are of the same project.
     #[must_use]
     pub fn dependencies(&self) -> Vec<ServiceId> {
-        let names = self.depends_on.iter();
-        names
-            .map(|name| ServiceId::new(self.id.project.clone(), name.clone()))
-            .collect()
+        self.depends_on.iter().map(|need| self.id_of(need)).collect()
+    }
+
+    /// The id that one of `depends_on` names.
+    #[must_use]
+    pub fn id_of(&self, need: &Dependency) -> ServiceId {
+        ServiceId::new(self.id.project.clone(), need.name.clone())
     }
 
     /// Hash of all that shapes the instance (label `dev.locald.spec`): 16 hex digits of SHA-256 over the
-    /// spec's JSON. What only locald acts on (`depends_on`, `health_check`, `restart`, `stop_grace`) is left
-    /// out, so that changing it doesn't recreate a container.
+    /// spec's JSON. What only locald acts on (`depends_on`, `health_check`, `restart`, `stop_grace`, `engine`) is
+    /// left out, so that changing it doesn't recreate a container.
     #[must_use]
     pub fn hash(&self) -> String {
         let shape = (
@@ -93,6 +99,37 @@ impl ServiceSpec {
             .map(|byte| format!("{byte:02x}"))
             .collect()
     }
+}
+
+/// A service that another one needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dependency {
+    /// Its name; it is of the same project.
+    pub name: ServiceName,
+    /// What it has to have come to before the other one is started.
+    pub condition: DependencyCondition,
+}
+
+impl From<ServiceName> for Dependency {
+    fn from(name: ServiceName) -> Self {
+        Self {
+            name,
+            condition: DependencyCondition::Healthy,
+        }
+    }
+}
+
+/// What a dependency has to have come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DependencyCondition {
+    /// It runs and, where it has a health check, is healthy.
+    #[default]
+    Healthy,
+    /// Its process runs.
+    Running,
+    /// It ended with exit code 0 since it was last started.
+    Completed,
 }
 
 /// What runs.
@@ -189,6 +226,8 @@ pub enum ProbeSpec {
         path: String,
         /// Expected status; `None` takes 200 to 399.
         status: Option<u16>,
+        /// Text that has to be in the first 64 KiB of the answer.
+        body: Option<String>,
     },
     /// Does a command inside the instance exit with 0?
     Command {

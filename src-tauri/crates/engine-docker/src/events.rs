@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use futures_util::{StreamExt as _, stream::BoxStream};
 use jiff::Timestamp;
-use locald_core::{InstanceId, instance::ExitFacts, spec::Signal};
+use locald_core::{InstanceId, instance::ExitFacts, snapshot::HealthKind, spec::Signal};
 use locald_engine::{EngineError, EngineEvent, EngineEventKind};
 use serde::Deserialize;
 
@@ -124,6 +124,7 @@ fn event(line: Line) -> Option<EngineEvent> {
             signal: attributes.get("signal").and_then(|signal| Signal::parse(signal)),
         },
         "stop" => EngineEventKind::StopRequested,
+        "restart" => EngineEventKind::RestartRequested,
         // Podman calls it `died` in places. Only here is its exit code true.
         "die" | "died" => EngineEventKind::Exited(ExitFacts {
             code: attributes
@@ -144,11 +145,13 @@ fn event(line: Line) -> Option<EngineEvent> {
             } else {
                 rest
             };
-            if status.is_empty() {
-                return None;
-            }
             EngineEventKind::EngineHealth {
-                status: status.to_owned(),
+                status: match status {
+                    "healthy" => HealthKind::Healthy,
+                    "unhealthy" => HealthKind::Unhealthy,
+                    "starting" => HealthKind::Starting,
+                    _ => return None,
+                },
             }
         }
         _ => return None,
@@ -215,7 +218,7 @@ mod tests {
         assert_eq!(
             kind(r#"{"Action":"health_status: healthy","Actor":{"ID":"a"}}"#),
             Some(EngineEventKind::EngineHealth {
-                status: "healthy".to_owned()
+                status: HealthKind::Healthy
             })
         );
     }

@@ -96,6 +96,7 @@ impl Engine for DockerEngine {
             pull: true,
             exec: true,
             stats: true,
+            health_checks: true,
         }
     }
 

@@ -127,19 +127,16 @@ fn from_listed(listed: Listed) -> ObservedInstance {
             protocol: protocol(&port.protocol)?,
         })
     });
+    let name = listed.names.first().map_or("", |name| name.trim_start_matches('/'));
     ObservedInstance {
         service: service_of(&listed.labels),
         spec_hash: listed.labels.get(SPEC_LABEL).cloned(),
-        run: run_state(&listed.state, exit),
         ports: without_twins(ports.collect()),
-        started_at: None,
-        tty: false,
-        name: listed
-            .names
-            .first()
-            .map(|name| name.trim_start_matches('/').to_owned())
-            .unwrap_or_default(),
-        id: InstanceId::from(listed.id.as_str()),
+        ..ObservedInstance::new(
+            InstanceId::from(listed.id.as_str()),
+            name,
+            run_state(&listed.state, exit),
+        )
     }
 }
 
@@ -162,15 +159,18 @@ fn from_inspected(id: &str, inspected: Inspected) -> ObservedInstance {
             })
         })
     });
+    let id = InstanceId::from(if inspected.id.is_empty() { id } else { &inspected.id });
     ObservedInstance {
-        id: InstanceId::from(if inspected.id.is_empty() { id } else { &inspected.id }),
-        name: inspected.name.trim_start_matches('/').to_owned(),
         service: service_of(&inspected.config.labels),
         spec_hash: inspected.config.labels.get(SPEC_LABEL).cloned(),
-        run: run_state(&state.status, exit),
         ports: without_twins(ports.collect()),
         started_at: time(&state.started_at),
         tty: inspected.config.tty,
+        ..ObservedInstance::new(
+            id,
+            inspected.name.trim_start_matches('/'),
+            run_state(&state.status, exit),
+        )
     }
 }
 

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use locald_core::{EngineId, InstanceId, ServiceId, ServiceSpec, instance::ExitFacts, spec::Signal};
+use locald_core::{
+    EngineId, InstanceId, ServiceId, ServiceSpec, instance::ExitFacts, snapshot::HealthKind, spec::Signal,
+};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
@@ -64,6 +66,8 @@ pub struct Capabilities {
     pub exec: bool,
     /// Has numbers on CPU and memory.
     pub stats: bool,
+    /// Runs an image's own health check by itself and tells of its result. Where it doesn't, locald does.
+    pub health_checks: bool,
 }
 
 /// What to run: the declared spec and what the project adds to it.
@@ -151,6 +155,8 @@ pub enum EngineEventKind {
     },
     /// Somebody had the engine stop it (may arrive before or after [`Self::Exited`]).
     StopRequested,
+    /// Somebody had the engine restart it (Docker tells afterwards, Podman before [`Self::Exited`]).
+    RestartRequested,
     /// Its process ended. `oom` is not known from here: inspect.
     Exited(ExitFacts),
     /// A process in it was killed for lack of memory; it may still run.
@@ -163,8 +169,8 @@ pub enum EngineEventKind {
     Renamed,
     /// The engine's own health check changed its mind.
     EngineHealth {
-        /// `healthy`, `unhealthy`, `starting`.
-        status: String,
+        /// The result.
+        status: HealthKind,
     },
     /// It is gone.
     Removed,

@@ -99,6 +99,7 @@ fn translate(engine: &SharedEngine, event: EngineEvent) -> Option<Event> {
         EngineEventKind::Created
         | EngineEventKind::OutOfMemory
         | EngineEventKind::Renamed
+        | EngineEventKind::RestartRequested
         | EngineEventKind::EngineHealth { .. } => return None,
     };
     let engine = engine.identity().id.clone();

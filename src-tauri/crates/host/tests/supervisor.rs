@@ -309,7 +309,7 @@ async fn a_failed_start_is_told_and_leaves_nothing_running() {
     let world = World::new();
     let mut steps = world.handle().steps();
     let mut api = spec("api");
-    api.depends_on = vec!["db".parse().unwrap()];
+    api.depends_on = vec![locald_core::ServiceName::new("db").unwrap().into()];
     world.load(vec![api, spec("db")]).await;
     let error = EngineError::Start {
         name: "locald-shop-db".into(),

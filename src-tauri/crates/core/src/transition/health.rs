@@ -110,10 +110,16 @@ fn target(service: &Service, probe: &ProbeSpec) -> Option<ProbeTarget> {
         ProbeSpec::Tcp { port } => ProbeTarget::Tcp {
             address: address(*port)?,
         },
-        ProbeSpec::Http { port, path, status } => ProbeTarget::Http {
+        ProbeSpec::Http {
+            port,
+            path,
+            status,
+            body,
+        } => ProbeTarget::Http {
             address: address(*port)?,
             path: path.clone(),
             status: *status,
+            body: body.clone(),
         },
         ProbeSpec::Command { command } => ProbeTarget::Command {
             engine: service.engine.clone()?,

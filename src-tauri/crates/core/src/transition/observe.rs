@@ -164,7 +164,9 @@ impl Turn<'_> {
             Some(seen) => match seen.run.clone() {
                 RunState::Running => self.observed_alive(id, &seen, false),
                 RunState::Paused => self.observed_alive(id, &seen, true),
-                RunState::Exited(facts) => self.observed_exit(id, &seen, &facts, last_line),
+                RunState::Exited(facts) | RunState::Restarting(facts) => {
+                    self.observed_exit(id, &seen, &facts, last_line);
+                }
                 RunState::Created | RunState::Unknown(_) => {
                     service.instance = Some(Instance::of(&seen));
                     if !decided_elsewhere {

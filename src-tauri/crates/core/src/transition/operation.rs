@@ -373,7 +373,7 @@ pub(crate) fn stopping_dependents<'a>(
         (other.project == id.project
             && other != id
             && matches!(service.phase, Phase::Stopping { .. })
-            && service.spec.depends_on.contains(&id.name))
+            && service.spec.depends_on.iter().any(|need| need.name == id.name))
         .then_some(other)
     })
 }

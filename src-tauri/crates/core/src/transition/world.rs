@@ -22,7 +22,10 @@ pub(super) fn id(name: &str) -> ServiceId {
 /// A spec of project `shop` that depends on others.
 pub(super) fn spec(name: &str, depends_on: &[&str]) -> ServiceSpec {
     let mut spec = ServiceSpec::container(id(name), "lt/bb:dev");
-    spec.depends_on = depends_on.iter().map(|name| name.parse().unwrap()).collect();
+    spec.depends_on = depends_on
+        .iter()
+        .map(|name| crate::ServiceName::new(name).unwrap().into())
+        .collect();
     spec
 }
 
@@ -291,14 +294,11 @@ impl World {
             protocol: mapping.protocol,
         });
         let observed = ObservedInstance {
-            id: instance.into(),
-            name: format!("locald-{}", spec.id.name),
             service: Some(spec.id.clone()),
             spec_hash: Some(spec.hash()),
-            run,
             ports: ports.collect(),
             started_at: Some(self.now),
-            tty: false,
+            ..ObservedInstance::new(instance.into(), &format!("locald-{}", spec.id.name), run)
         };
         self.containers.insert(instance.into(), observed);
     }

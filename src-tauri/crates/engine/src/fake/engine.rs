@@ -231,6 +231,7 @@ impl Engine for FakeEngine {
             pull: true,
             exec: true,
             stats: true,
+            health_checks: true,
         }
     }
 

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, future::BoxFuture};
-use locald_core::{InstanceId, ServiceId, instance::RunState, spec::Signal};
+use locald_core::{
+    InstanceId, ServiceId,
+    instance::{ObservedInstance, RunState},
+    spec::Signal,
+};
 
 use super::{FakeEngine, Instance};
 use crate::{
@@ -74,16 +78,7 @@ impl FakeEngine {
 impl Instance {
     pub(super) fn new(name: String, command: Option<Vec<String>>) -> Self {
         Self {
-            seen: locald_core::instance::ObservedInstance {
-                id: InstanceId::from(""),
-                name,
-                service: None,
-                spec_hash: None,
-                run: RunState::Created,
-                ports: Vec::new(),
-                started_at: None,
-                tty: false,
-            },
+            seen: ObservedInstance::new(InstanceId::from(""), &name, RunState::Created),
             logs: Vec::new(),
             keeps_logs: true,
             command,

@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::Dockerd;
+use crate::TestEngine;
 
 /// What the tests call it.
 pub const BUSYBOX: &str = "lt/bb:dev";
@@ -14,8 +14,8 @@ pub const BUSYBOX: &str = "lt/bb:dev";
 ///
 /// # Errors
 /// Which step failed and how.
-pub fn busybox_image(dockerd: &Dockerd, tag: &str) -> Result<(), String> {
-    let folder = dockerd
+pub fn busybox_image(engine: &impl TestEngine, tag: &str) -> Result<(), String> {
+    let folder = engine
         .scratch("image")
         .map_err(|error| format!("no folder for the image: {error}"))?;
     let busybox = ["/usr/bin/busybox", "/bin/busybox"]
@@ -53,7 +53,7 @@ pub fn busybox_image(dockerd: &Dockerd, tag: &str) -> Result<(), String> {
     if !packed.status.success() {
         return Err(format!("tar: {}", String::from_utf8_lossy(&packed.stderr)));
     }
-    dockerd
-        .docker_ok(&["import", &archive.to_string_lossy(), tag])
+    engine
+        .command_ok(&["import", &archive.to_string_lossy(), tag])
         .map(drop)
 }

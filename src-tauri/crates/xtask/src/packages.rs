@@ -16,7 +16,7 @@ pub(crate) const DISPLAY: &[&str] = &[
     "x11-utils",
     "fonts-dejavu-core",
 ];
-/// To run a private Docker engine with images made here.
+/// To run private engines, Docker and Podman, with images made here.
 pub(crate) const ENGINE: &[&str] = &[
     "docker.io",
     "containerd",
@@ -24,6 +24,12 @@ pub(crate) const ENGINE: &[&str] = &[
     "iptables",
     "iproute2",
     "busybox-static",
+    "podman",
+    "crun",
+    "netavark",
+    "aardvark-dns",
+    "slirp4netns",
+    "uidmap",
 ];
 /// What only the tests need.
 pub(crate) const TEST: &[&str] = &[

@@ -1,4 +1,4 @@
-//! `health_check = { type = "http", path = "/healthz" }`.
+//! `health_check = { type = "http", path = "/healthz" }`, or `false`.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::{
     errors::Found,
     ports::Port,
     quantities,
-    walk::{Faults, Section, suggest},
+    walk::{Faults, Kind, Node, Section, suggest},
 };
 
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -18,11 +18,56 @@ const START_PERIOD: Duration = Duration::from_secs(30);
 /// A shorter interval would keep the machine busy with asking.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
-const TYPES: [&str; 3] = ["tcp", "http", "command"];
+const TYPES: [&str; 4] = ["tcp", "http", "command", "none"];
 const TIMING: [&str; 5] = ["type", "interval", "timeout", "retries", "start_period"];
 
-/// Reads the table. `ports` is `None` when the service's ports are at fault themselves.
-pub(crate) fn read(section: &Section<'_>, faults: &Faults<'_>, ports: Option<&[Port]>) -> Option<HealthCheck> {
+/// What the file says of a service's health.
+pub(crate) enum Asked {
+    /// Nothing: what the image says holds.
+    Unsaid,
+    /// Not to ask at all, whatever the image says.
+    Nothing,
+    /// To ask this.
+    This(HealthCheck),
+}
+
+/// Reads the value. `ports` is `None` when the service's ports are at fault themselves.
+pub(crate) fn read(node: &Node<'_>, faults: &Faults<'_>, ports: Option<&[Port]>) -> Asked {
+    match node.kind {
+        Kind::Bool(false) => Asked::Nothing,
+        Kind::Table(_) => match node.table(faults) {
+            Some(section) if is_none(&section) => {
+                for (key, span, _) in section.entries().filter(|(key, ..)| *key != "type") {
+                    let message = format!("a health check of type `none` asks nothing and has no `{key}`");
+                    faults.push(Found::new(span, message).help("remove it, or write another `type`"));
+                }
+                Asked::Nothing
+            }
+            Some(section) => table(&section, faults, ports).map_or(Asked::Unsaid, Asked::This),
+            None => Asked::Unsaid,
+        },
+        _ => {
+            let help = match node.kind {
+                Kind::Bool(true) => {
+                    "leave the key out to use the image's own check, or write a table such as { type = \"tcp\" }"
+                        .to_owned()
+                }
+                Kind::Text("false" | "none" | "no" | "off") => "write health_check = false to ask nothing".to_owned(),
+                Kind::Text(kind) if TYPES.contains(&kind) => format!("write {{ type = \"{kind}\" }}"),
+                _ => "write a table such as { type = \"tcp\" }, or false to ask nothing".to_owned(),
+            };
+            node.expected(faults, "a table or false", Some(help));
+            Asked::Unsaid
+        }
+    }
+}
+
+fn is_none(section: &Section<'_>) -> bool {
+    let kind = section.get("type").map(|node| node.kind);
+    matches!(kind, Some(Kind::Text("none")))
+}
+
+fn table(section: &Section<'_>, faults: &Faults<'_>, ports: Option<&[Port]>) -> Option<HealthCheck> {
     let Some(type_node) = section.get("type") else {
         let help = "write type = \"tcp\", \"http\" or \"command\"";
         faults.push(Found::new(section.span.clone(), "a health check needs a `type`").help(help));
@@ -31,7 +76,7 @@ pub(crate) fn read(section: &Section<'_>, faults: &Faults<'_>, ports: Option<&[P
     let kind = type_node.text(faults)?;
     let own: &[&str] = match kind {
         "tcp" => &["port"],
-        "http" => &["port", "path", "status"],
+        "http" => &["port", "path", "status", "body"],
         "command" => &["command"],
         _ => {
             type_node.fault(
@@ -72,7 +117,7 @@ pub(crate) fn read(section: &Section<'_>, faults: &Faults<'_>, ports: Option<&[P
 
 /// A key of another type gets its own words: it isn't unknown, it is in the wrong place.
 fn check_keys(section: &Section<'_>, faults: &Faults<'_>, kind: &str, own: &[&str]) {
-    let others: Vec<_> = ["port", "path", "status", "command"]
+    let others: Vec<_> = ["port", "path", "status", "body", "command"]
         .into_iter()
         .filter(|key| !own.contains(key))
         .collect();
@@ -175,11 +220,25 @@ fn http(section: &Section<'_>, faults: &Faults<'_>, ports: Option<&[Port]>) -> O
             .and_then(|status| u16::try_from(status).ok())
             .map(Some),
     };
+    let body = match section.get("body") {
+        None => Some(None),
+        Some(node) => node.text(faults).and_then(|text| {
+            if text.is_empty() {
+                node.fault(
+                    faults,
+                    format!("`{}` is empty", node.name),
+                    "write text that the answer has to have, or leave the key out",
+                );
+                return None;
+            }
+            Some(Some(text.to_owned()))
+        }),
+    };
     Some(ProbeSpec::Http {
         port: port?,
         path: path?,
         status: status?,
-        body: None,
+        body: body?,
     })
 }
 

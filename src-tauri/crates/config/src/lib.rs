@@ -2,6 +2,7 @@
 
 mod atomic;
 mod dependencies;
+mod engine;
 mod errors;
 mod folders;
 mod health_check;

@@ -4,13 +4,15 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use locald_core::{
     ProjectName, ServiceId, ServiceName, ServiceSpec,
-    spec::{Dependency, HealthCheck, Resources, RestartPolicy, Signal, Source, VolumeMount},
+    spec::{Dependency, Resources, RestartPolicy, Signal, Source, VolumeMount},
 };
 
 use crate::{
-    dependencies::{self, Needs},
+    dependencies::{self, Need, Needs},
+    engine,
     errors::Found,
-    health_check, image,
+    health_check::{self, Asked},
+    image,
     ports::{self, Port},
     project::{ParseContext, normalise},
     quantities,
@@ -19,7 +21,7 @@ use crate::{
     walk::{Faults, Kind, Node, Section, suggest},
 };
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "image",
     "command",
     "ports",
@@ -32,13 +34,13 @@ const KEYS: [&str; 12] = [
     "stop_grace",
     "workdir",
     "resources",
+    "engine",
 ];
 /// Keys of the format that need catalog entries or services without a container.
-const LATER: [&str; 9] = [
+const LATER: [&str; 8] = [
     "type",
     "version",
     "port",
-    "engine",
     "user",
     "database",
     "password",
@@ -55,12 +57,14 @@ struct Draft<'d> {
     env: Vec<(&'d str, String, Range<usize>)>,
     volumes: Vec<VolumeMount>,
     needs: Needs<'d>,
-    health_check: Option<HealthCheck>,
+    health_check: Asked,
     restart: RestartPolicy,
+    restart_span: Option<Range<usize>>,
     stop_signal: Option<Signal>,
     stop_grace: Duration,
     workdir: Option<String>,
     resources: Resources,
+    engine: Option<String>,
 }
 
 /// Reads all services, in the order of the file. What it returns is only sound when no fault was noted.
@@ -105,6 +109,14 @@ pub(crate) fn read(
         .map(|&name| (name, drafted.get(name).copied().unwrap_or(&none)))
         .collect();
     dependencies::check(&needs, faults);
+    let restarted = |name: &str| {
+        let draft = drafts.iter().find(|draft| draft.name == name)?;
+        draft
+            .restart_span
+            .clone()
+            .filter(|_| draft.restart == RestartPolicy::Always)
+    };
+    dependencies::check_completed(&needs, restarted, faults);
 
     drafts
         .into_iter()
@@ -122,9 +134,9 @@ fn environment<'d>(draft: &mut Draft<'d>, targets: &Targets<'d>, faults: &Faults
         let resolved = references::resolve(value, span, targets, faults, |service, span| {
             let known = targets.get_key_value(service).map(|(name, _)| *name);
             if let Some(service) = known.filter(|&service| service != own)
-                && !needs.iter().any(|(need, _)| *need == service)
+                && !needs.iter().any(|need| need.name == service)
             {
-                needs.push((service, span));
+                needs.push(Need::implied(service, span));
             }
         });
         if let Some(value) = resolved {
@@ -136,13 +148,21 @@ fn environment<'d>(draft: &mut Draft<'d>, targets: &Targets<'d>, faults: &Faults
 
 impl Draft<'_> {
     fn finish(self, project: &ProjectName, env: BTreeMap<String, String>) -> Option<ServiceSpec> {
-        let mut depends_on = Vec::new();
-        for (need, _) in self.needs {
-            let need = Dependency::from(ServiceName::new(need).ok()?);
-            if !depends_on.contains(&need) {
-                depends_on.push(need);
+        let mut depends_on: Vec<Dependency> = Vec::new();
+        for need in self.needs {
+            let name = ServiceName::new(need.name).ok()?;
+            if !depends_on.iter().any(|known| known.name == name) {
+                depends_on.push(Dependency {
+                    name,
+                    condition: need.condition,
+                });
             }
         }
+        let image_health_check = !matches!(self.health_check, Asked::Nothing);
+        let health_check = match self.health_check {
+            Asked::This(check) => Some(check),
+            Asked::Unsaid | Asked::Nothing => None,
+        };
         Some(ServiceSpec {
             id: ServiceId::new(project.clone(), ServiceName::new(self.name).ok()?),
             source: Source::Container {
@@ -153,13 +173,14 @@ impl Draft<'_> {
             ports: self.ports?.into_iter().map(|(port, _)| port).collect(),
             volumes: self.volumes,
             depends_on,
-            health_check: self.health_check,
+            health_check,
+            image_health_check,
             restart: self.restart,
             stop_signal: self.stop_signal,
             stop_grace: self.stop_grace,
             workdir: self.workdir,
             resources: self.resources,
-            engine: None,
+            engine: self.engine,
         })
     }
 }
@@ -192,10 +213,9 @@ fn draft<'d>(
         Some(node) => ports::read(&node, faults),
         None => Some(Vec::new()),
     };
-    let health_check = section
-        .get("health_check")
-        .and_then(|node| node.table(faults))
-        .and_then(|table| health_check::read(&table, faults, ports.as_deref()));
+    let health_check = section.get("health_check").map_or(Asked::Unsaid, |node| {
+        health_check::read(&node, faults, ports.as_deref())
+    });
     let read = |key: &str| section.get(key);
     Draft {
         name,
@@ -207,12 +227,13 @@ fn draft<'d>(
             .and_then(|node| volumes::read(&node, faults, context))
             .unwrap_or_default(),
         needs: read("depends_on")
-            .and_then(|node| node.texts(faults))
+            .map(|node| dependencies::read(&node, faults))
             .unwrap_or_default(),
         health_check,
         restart: read("restart")
             .and_then(|node| restart(&node, faults))
             .unwrap_or(RestartPolicy::No),
+        restart_span: read("restart").map(|node| node.span),
         stop_signal: read("stop_signal").and_then(|node| stop_signal(&node, faults)),
         stop_grace: read("stop_grace")
             .and_then(|node| quantities::duration(&node, faults, Duration::ZERO))
@@ -222,6 +243,9 @@ fn draft<'d>(
             .and_then(|node| node.table(faults))
             .map(|table| resources(&table, faults))
             .unwrap_or_default(),
+        engine: read("engine")
+            .and_then(|node| engine::read(&node, faults))
+            .map(str::to_owned),
     }
 }
 
@@ -307,6 +331,13 @@ fn restart(node: &Node<'_>, faults: &Faults<'_>) -> Option<RestartPolicy> {
                 return None;
             };
             return Some(RestartPolicy::OnFailure { max: Some(max) });
+        }
+        ("never" | "none" | "off", _) => {
+            node.fault(
+                faults,
+                format!("`{text}` isn't a restart policy"),
+                "write \"no\", or leave the key out",
+            );
         }
         ("unless-stopped", _) => {
             node.fault(

@@ -1,11 +1,14 @@
 //! `settings.toml`: what a person sets for locald itself.
 
+mod edit;
+
 use std::path::Path;
 
 use crate::{
+    engine,
     errors::ConfigErrors,
     source,
-    walk::{Faults, Section},
+    walk::{Faults, Node, Section},
 };
 
 /// The settings, each with its default where the file is silent.
@@ -13,15 +16,21 @@ use crate::{
 pub struct Settings {
     /// `[engine] docker_host`: the Docker engine to use, in place of the usual ways to find one.
     pub docker_host: Option<String>,
+    /// `[engine] default`: the id or the family of the engine for services that have none yet.
+    pub default_engine: Option<String>,
     /// `[notifications] enabled`: tell of crashes.
     pub notifications: bool,
+    /// `[notifications] external`: tell of crashes of containers that locald did not make, too.
+    pub notifications_external: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             docker_host: None,
+            default_engine: None,
             notifications: true,
+            notifications_external: true,
         }
     }
 }
@@ -56,22 +65,24 @@ impl Settings {
             section.check_keys(&faults, keys, &[]);
             Some(section)
         };
-        if let Some(node) = section("engine", &["docker_host"]).and_then(|engine| engine.get("docker_host")) {
-            settings.docker_host = node.text(&faults).and_then(|host| {
-                let schemes = ["unix://", "tcp://", "ssh://", "npipe://"];
-                let sound = schemes.iter().any(|scheme| host.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
-                if !sound {
-                    let help = match host.strip_prefix('/') {
-                        Some(path) => format!("write \"unix:///{path}\""),
-                        None => "write \"unix:///path\", \"tcp://host:port\", \"ssh://user@host\" or \"npipe:////./pipe/name\"".to_owned(),
-                    };
-                    node.fault(&faults, format!("`{host}` isn't the address of an engine"), help);
-                }
-                sound.then(|| host.to_owned())
-            });
+        if let Some(section) = section("engine", &["default", "docker_host"]) {
+            settings.default_engine = section
+                .get("default")
+                .and_then(|node| engine::read(&node, &faults))
+                .map(str::to_owned);
+            settings.docker_host = section
+                .get("docker_host")
+                .and_then(|node| docker_host(&node, &faults))
+                .map(str::to_owned);
         }
-        if let Some(node) = section("notifications", &["enabled"]).and_then(|table| table.get("enabled")) {
-            settings.notifications = node.boolean(&faults).unwrap_or(settings.notifications);
+        if let Some(section) = section("notifications", &["enabled", "external"]) {
+            let on = |key: &str| {
+                section
+                    .get(key)
+                    .is_none_or(|node| node.boolean(&faults).unwrap_or(true))
+            };
+            settings.notifications = on("enabled");
+            settings.notifications_external = on("external");
         }
         let found = faults.into_found();
         if found.is_empty() {
@@ -80,4 +91,21 @@ impl Settings {
             Err(ConfigErrors::in_text(path, text, found))
         }
     }
+}
+
+fn docker_host<'d>(node: &Node<'d>, faults: &Faults<'_>) -> Option<&'d str> {
+    let host = node.text(faults)?;
+    let schemes = ["unix://", "tcp://", "ssh://", "npipe://"];
+    let sound = schemes
+        .iter()
+        .any(|scheme| host.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+    if !sound {
+        let help = match host.strip_prefix('/') {
+            Some(path) => format!("write \"unix:///{path}\""),
+            None => "write \"unix:///path\", \"tcp://host:port\", \"ssh://user@host\" or \"npipe:////./pipe/name\""
+                .to_owned(),
+        };
+        node.fault(faults, format!("`{host}` isn't the address of an engine"), help);
+    }
+    sound.then_some(host)
 }

@@ -24,6 +24,8 @@ pub struct ServiceSpec {
     pub depends_on: Vec<Dependency>,
     /// How to ask the service whether it answers.
     pub health_check: Option<HealthCheck>,
+    /// Without a check of its own, the one that its image declares is honoured.
+    pub image_health_check: bool,
     /// What to do when the process ends by itself.
     pub restart: RestartPolicy,
     /// The signal that asks the process to end (`SIGTERM` form); `None` leaves it to the image.
@@ -56,6 +58,7 @@ impl ServiceSpec {
             volumes: Vec::new(),
             depends_on: Vec::new(),
             health_check: None,
+            image_health_check: true,
             restart: RestartPolicy::No,
             stop_signal: None,
             stop_grace: Self::DEFAULT_STOP_GRACE,
@@ -78,8 +81,8 @@ impl ServiceSpec {
     }
 
     /// Hash of all that shapes the instance (label `dev.locald.spec`): 16 hex digits of SHA-256 over the
-    /// spec's JSON. What only locald acts on (`depends_on`, `health_check`, `restart`, `stop_grace`, `engine`) is
-    /// left out, so that changing it doesn't recreate a container.
+    /// spec's JSON. What only locald acts on (`depends_on`, `health_check`, `image_health_check`, `restart`, `stop_grace`,
+    /// `engine`) is left out, so that changing it doesn't recreate a container.
     #[must_use]
     pub fn hash(&self) -> String {
         let shape = (

@@ -21,7 +21,7 @@ image = "a""#), @r#"
       `----
      help: did you mean `image`?
            use one of: `image`, `command`, `ports`, `env`, `volumes`, `depends_on`, `health_check`,
-           `restart`, `stop_signal`, `stop_grace`, `workdir`, `resources`
+           `restart`, `stop_signal`, `stop_grace`, `workdir`, `resources`, `engine`
     "#);
 }
 
@@ -764,7 +764,7 @@ fn on_a_terminal_it_is_drawn() {
     ^[36m  help: ^[0mdid you mean `image`?
             use one of: `image`, `command`, `ports`, `env`, `volumes`,
             `depends_on`, `health_check`, `restart`, `stop_signal`, `stop_grace`,
-            `workdir`, `resources`
+            `workdir`, `resources`, `engine`
     "#);
 }
 

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use locald_core::{ProblemCode, spec::VolumeSource};
-use locald_engine::{EngineError, InstanceSpec};
+use locald_engine::{ConnectFault, EngineError, InstanceSpec};
 
 use crate::{
     DockerEngine,
@@ -143,6 +143,12 @@ impl DockerEngine {
             Error::DockerStreamError { error } => Failure::Broken(error),
             Error::RequestTimeoutError => Failure::Broken("the engine did not answer in time".to_owned()),
             Error::JsonDataError { message, .. } => Failure::Broken(message),
+            Error::IOError { err } if err.get_ref().is_some_and(|inner| inner.is::<ConnectFault>()) => {
+                match err.downcast() {
+                    Ok(fault) => Failure::Connect(fault),
+                    Err(err) => Failure::Broken(err.to_string()),
+                }
+            }
             other => match self.http.endpoint.open().await {
                 Err(fault) => Failure::Connect(fault),
                 Ok(_) => Failure::Broken(other.source().map_or_else(|| other.to_string(), chain)),

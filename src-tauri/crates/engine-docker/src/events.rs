@@ -56,8 +56,9 @@ impl DockerEngine {
         let filters = encode(r#"{"type":["container"]}"#, "");
         let mut path = format!("/events?filters={filters}");
         if let Endpoint::Unix(_) = self.http.endpoint {
-            // Docker sends its headers a moment before it subscribes. Here its clock is ours, so `since` closes the gap.
-            let now = Timestamp::now();
+            // Docker sends its headers a moment before it subscribes. Here its clock is known well enough for `since` to
+            // close the gap.
+            let now = self.engine_now();
             path.push_str(&format!("&since={}.{:09}", now.as_second(), now.subsec_nanosecond()));
         }
         let opened = tokio::time::timeout(SUBSCRIBE, self.http.open(&path))

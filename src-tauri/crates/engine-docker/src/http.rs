@@ -3,15 +3,22 @@
 
 use std::{
     error::Error,
+    io,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 
+use bollard::{BollardRequest, Docker};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, stream::BoxStream};
 use http_body_util::Full;
-use hyper::{Method, Request, body::Incoming, client::conn::http1, header};
+use hyper::{
+    Method, Request, Response,
+    body::Incoming,
+    client::conn::http1,
+    header::{self, HeaderValue},
+};
 use hyper_util::rt::TokioIo;
 use locald_engine::{ConnectFault, EngineError};
 use serde::de::DeserializeOwned;
@@ -99,9 +106,10 @@ impl Client {
     /// Sends a request and waits for the headers of a 2xx answer.
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<String>) -> Result<Answer, Failure> {
         let connection = self.endpoint.open().await.map_err(Failure::Connect)?;
-        let (mut sender, driver) = http1::handshake(TokioIo::new(connection))
-            .await
-            .map_err(|error| Failure::Broken(chain(&error)))?;
+        let (mut sender, driver) = match http1::handshake(TokioIo::new(connection)).await {
+            Ok(both) => both,
+            Err(error) => return Err(self.broken(&error).await),
+        };
         // What the driver meets, the body reports.
         let driver = AbortOnDropHandle::new(tokio::spawn(async move { drop(driver.await) }));
         let mut request = Request::builder()
@@ -114,10 +122,10 @@ impl Client {
         let request = request
             .body(Full::new(Bytes::from(body.unwrap_or_default())))
             .map_err(|error| Failure::Broken(error.to_string()))?;
-        let response = sender
-            .send_request(request)
-            .await
-            .map_err(|error| Failure::Broken(chain(&error)))?;
+        let response = match sender.send_request(request).await {
+            Ok(response) => response,
+            Err(error) => return Err(self.broken(&error).await),
+        };
         let status = response.status();
         let (parts, incoming) = response.into_parts();
         let body = Body {
@@ -135,6 +143,46 @@ impl Client {
             code: status.as_u16(),
             message: message_of(&text),
         })
+    }
+
+    async fn broken(&self, error: &hyper::Error) -> Failure {
+        let detail = chain(error);
+        match self.endpoint.explain(&detail).await {
+            Some(fault) => Failure::Connect(fault),
+            None => Failure::Broken(detail),
+        }
+    }
+
+    /// bollard's client over the same ways to the engine as everything else here.
+    pub(crate) fn bollard(&self, seconds: u64) -> Result<Docker, bollard::errors::Error> {
+        let client = self.clone();
+        let transport = move |request: BollardRequest| {
+            let client = client.clone();
+            async move { client.carry(request).await }
+        };
+        // The name is in no address that anything is sent to.
+        let name = Some("http://localhost");
+        Docker::connect_with_custom_transport(transport, name, seconds, bollard::API_DEFAULT_VERSION)
+    }
+
+    async fn carry(&self, request: BollardRequest) -> Result<Response<Incoming>, bollard::errors::Error> {
+        let connection = self.endpoint.open().await.map_err(io::Error::other)?;
+        let (mut sender, driver) = http1::handshake(TokioIo::new(connection)).await?;
+        // It ends with the answer's body: the connection is for this request alone.
+        tokio::spawn(async move { drop(driver.await) });
+        let (mut parts, body) = request.into_parts();
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        parts.uri = path.parse().map_err(io::Error::other)?;
+        parts
+            .headers
+            .insert(header::HOST, HeaderValue::from_static("localhost"));
+        match sender.send_request(Request::from_parts(parts, body)).await {
+            Ok(response) => Ok(response),
+            Err(error) => match self.endpoint.explain(&chain(&error)).await {
+                Some(fault) => Err(io::Error::other(fault).into()),
+                None => Err(error.into()),
+            },
+        }
     }
 
     /// A stream of bytes from a GET; returns once the headers are here.

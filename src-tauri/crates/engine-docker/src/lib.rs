@@ -1,11 +1,15 @@
-//! Docker (and later Podman) as a locald engine.
+//! Docker and Podman as locald engines, and finding them.
 //!
 //! Operations go through bollard. What bollard decodes too strictly or by guessing (lists, inspections, events,
 //! logs, numbers) goes through a thin HTTP layer here with decoding that survives odd values.
 
+mod access;
 mod connect;
 mod create;
 mod discover;
+mod discover_docker;
+mod discover_places;
+mod discover_podman;
 mod endpoint;
 mod errors;
 mod events;
@@ -14,22 +18,29 @@ mod http;
 mod list;
 mod logs;
 mod prepare;
+mod ssh;
+mod ssh_faults;
+mod ssh_folder;
+mod ssh_target;
 mod start;
 mod stats;
 mod stop;
+mod tls;
 mod wire;
 
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use bollard::Docker;
 use futures_util::{FutureExt as _, future::BoxFuture, stream::BoxStream};
+use jiff::{SignedDuration, Timestamp};
 use locald_core::{InstanceId, instance::ObservedInstance};
 use locald_engine::{
     Capabilities, Engine, EngineError, EngineEvent, EngineIdentity, EngineVersion, ExecOutcome, InstanceSpec, LogLine,
     LogOptions, ProgressSink, StartedInstance, StatsSample, StopRequest,
 };
 
-pub use discover::discover;
+pub use access::{Access, SshLogin, TlsFiles};
+pub use discover::{Candidate, Sources, discover};
 
 use crate::{endpoint::Endpoint, http::Client};
 
@@ -53,33 +64,41 @@ pub struct DockerEngine {
     /// Old engines make a second network of the same name when asked twice at once.
     networks: tokio::sync::Mutex<()>,
     host_memory: tokio::sync::OnceCell<Option<u64>>,
+    /// The engine's clock minus ours in nanoseconds, as of the last [`Engine::connect`].
+    clock_offset: AtomicI64,
+    /// Podman takes half a second to say who it is, and doesn't become another.
+    podman_key: tokio::sync::OnceCell<String>,
 }
 
 impl DockerEngine {
     /// An engine at the identity's endpoint. Connects to nothing yet.
     ///
     /// # Errors
-    /// When the endpoint isn't `unix:///path` or `tcp://host:port`.
-    pub fn new(identity: EngineIdentity) -> Result<Self, EngineError> {
-        let endpoint = Endpoint::parse(&identity.endpoint)?;
+    /// When the endpoint isn't understood; the message names what is.
+    pub fn new(identity: EngineIdentity, access: Access) -> Result<Self, EngineError> {
+        let endpoint = Endpoint::new(&identity.endpoint, &access)?;
         Ok(Self {
             identity,
             http: Client { endpoint },
             api_minor: AtomicU32::new(0),
             networks: tokio::sync::Mutex::new(()),
             host_memory: tokio::sync::OnceCell::new(),
+            clock_offset: AtomicI64::new(0),
+            podman_key: tokio::sync::OnceCell::new(),
         })
     }
 
-    /// bollard's client, made anew for each operation: making one is cheap, and bollard refuses to make one
-    /// while there is no socket, which must not keep an engine from coming back.
+    /// What the engine's clock shows now, by what [`Engine::connect`] saw of it.
+    #[must_use]
+    pub fn engine_now(&self) -> Timestamp {
+        let offset = SignedDuration::from_nanos(self.clock_offset.load(Ordering::Relaxed));
+        let now = Timestamp::now();
+        now.checked_add(offset).unwrap_or(now)
+    }
+
+    /// bollard's client, made anew for each operation, which costs next to nothing.
     async fn bollard(&self, seconds: u64) -> Result<Docker, http::Failure> {
-        let version = bollard::API_DEFAULT_VERSION;
-        let made = match &self.http.endpoint {
-            Endpoint::Unix(path) => Docker::connect_with_unix(&path.to_string_lossy(), seconds, version),
-            Endpoint::Tcp(address) => Docker::connect_with_http(&format!("tcp://{address}"), seconds, version),
-        };
-        match made {
+        match self.http.bollard(seconds) {
             Ok(docker) => Ok(docker),
             Err(error) => Err(self.failure(error).await),
         }

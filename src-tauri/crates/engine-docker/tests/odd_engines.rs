@@ -13,6 +13,7 @@ use std::{
 use futures_util::StreamExt as _;
 use locald_core::{ProblemCode, instance::RunState};
 use locald_engine::{ConnectFault, Engine as _, EngineError, EngineEventKind, EngineKind, LogOptions};
+use locald_engine_docker::{Access, DockerEngine};
 use support::{engine, engine_at, server::Server};
 
 const VERSION: &str = r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12"}"#;
@@ -258,10 +259,10 @@ async fn an_engine_behind_tcp_works_and_other_schemes_say_so() {
         .unwrap();
     let refused = engine(&format!("tcp://{unused}")).connect().await.unwrap_err();
     assert_eq!(refused.code(), ProblemCode::EngineRefused);
-    let identity = |endpoint: &str| locald_engine::EngineIdentity {
-        endpoint: endpoint.to_owned(),
-        ..engine("unix:///x").identity().clone()
-    };
-    let error = locald_engine_docker::DockerEngine::new(identity("ssh://host")).unwrap_err();
-    assert!(error.to_string().contains("unix:// and tcp://"), "{error}");
+    let odd = support::identity("npipe:////./pipe/docker");
+    let error = DockerEngine::new(odd, Access::default()).unwrap_err();
+    assert!(
+        error.to_string().contains("unix:///path, tcp://host:port, and ssh://"),
+        "{error}"
+    );
 }

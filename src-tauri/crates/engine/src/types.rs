@@ -1,7 +1,7 @@
 //! What goes in and out of an engine.
 
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use locald_core::{
     EngineId, InstanceId, ServiceId, ServiceSpec, instance::ExitFacts, snapshot::HealthKind, spec::Signal,
 };
@@ -55,6 +55,10 @@ pub struct EngineVersion {
     pub api: String,
     /// The family it says it is.
     pub kind: EngineKind,
+    /// The same for every path that leads to this engine, and for no other engine; `None` when it doesn't tell.
+    pub key: Option<String>,
+    /// The engine's clock minus this machine's; zero when they are about the same.
+    pub clock_offset: SignedDuration,
 }
 
 /// What an engine can do.

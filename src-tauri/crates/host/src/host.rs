@@ -9,9 +9,9 @@ use std::{
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use locald_config::{ConfigErrors, Folders, Settings};
-use locald_core::{Command, Event, Problem, ProjectName, ServiceId, Snapshot, snapshot::StateKind};
-use locald_engine::{EngineError, SharedEngine, StatsSample};
-use locald_engine_docker::{DockerEngine, discover};
+use locald_core::{Command, EngineId, Event, Problem, ProjectName, ServiceId, Snapshot, snapshot::StateKind};
+use locald_engine::{EngineError, EngineIdentity, SharedEngine, StatsSample};
+use locald_engine_docker::{DockerEngine, Sources, discover};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::{
@@ -114,6 +114,24 @@ impl std::fmt::Debug for HostHandle {
     }
 }
 
+/// The engine that comes first.
+fn engines(settings: &Settings) -> Result<Vec<SharedEngine>, EngineError> {
+    let home = std::env::home_dir();
+    let env = |name: &str| std::env::var(name).ok();
+    let sources = Sources::new(settings.docker_host.clone(), &env, home.as_deref());
+    let mut engines: Vec<SharedEngine> = Vec::new();
+    for found in discover(&sources).into_iter().take(1) {
+        let identity = EngineIdentity {
+            id: EngineId::from(found.name.as_str()),
+            kind: found.kind,
+            endpoint: found.endpoint,
+            source: found.source,
+        };
+        engines.push(Arc::new(DockerEngine::new(identity, found.access)?));
+    }
+    Ok(engines)
+}
+
 impl Host {
     /// Starts everything. Returns at once; engines connect by themselves.
     ///
@@ -129,12 +147,7 @@ impl Host {
             ));
             Settings::default()
         });
-        let identity = discover(
-            settings.docker_host.as_deref(),
-            &|name| std::env::var(name).ok(),
-            std::env::home_dir().as_deref(),
-        );
-        let engines: Vec<SharedEngine> = vec![Arc::new(DockerEngine::new(identity)?)];
+        let engines = engines(&settings)?;
         let store = Store::new(&folders);
         let (wishes, wish_changes) = watch::channel(store.desired());
         let desired = wishes.borrow().clone();

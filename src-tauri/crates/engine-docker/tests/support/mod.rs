@@ -11,7 +11,7 @@ use locald_engine::{
     EngineIdentity, EngineKind,
     conformance::{Foreign, Outside},
 };
-use locald_engine_docker::DockerEngine;
+use locald_engine_docker::{Access, DockerEngine};
 use locald_engine_testbed::{BUSYBOX, Dockerd, busybox_image, required};
 
 /// A dockerd with the test image, or `None` where the test is skipped.
@@ -26,13 +26,17 @@ pub fn engine_at(socket: &Path) -> DockerEngine {
 
 /// The engine at an endpoint.
 pub fn engine(endpoint: &str) -> DockerEngine {
-    DockerEngine::new(EngineIdentity {
+    DockerEngine::new(identity(endpoint), Access::default()).unwrap()
+}
+
+/// Who an engine at an endpoint is.
+pub fn identity(endpoint: &str) -> EngineIdentity {
+    EngineIdentity {
         id: EngineId::from("docker"),
         kind: EngineKind::Docker,
         endpoint: endpoint.to_owned(),
         source: "made by a test".to_owned(),
-    })
-    .unwrap()
+    }
 }
 
 /// Somebody with the `docker` command.

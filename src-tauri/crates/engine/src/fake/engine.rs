@@ -5,6 +5,7 @@ use futures_util::{
     future::BoxFuture,
     stream::{self, BoxStream},
 };
+use jiff::SignedDuration;
 use locald_core::{
     InstanceId, ProblemCode,
     instance::{ObservedInstance, PublishedPort, RunState},
@@ -242,6 +243,8 @@ impl Engine for FakeEngine {
                 version: "1.0.0".to_owned(),
                 api: "1.41".to_owned(),
                 kind: EngineKind::Fake,
+                key: None,
+                clock_offset: SignedDuration::ZERO,
             })
         }
         .boxed()

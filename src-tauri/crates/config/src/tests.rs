@@ -10,7 +10,10 @@ use super::*;
 
 mod bad;
 mod files;
+mod health;
 mod mutated;
+mod order;
+mod settings;
 
 fn context() -> ParseContext {
     ParseContext {
@@ -22,6 +25,20 @@ fn context() -> ParseContext {
 
 fn parse(text: &str) -> Result<ProjectFile, ConfigErrors> {
     parse_project(Path::new("/p/shop/locald.toml"), text, &context())
+}
+
+/// Each fault as `line:column what; what to write`.
+fn faults(text: &str) -> Vec<String> {
+    told(&parse(text).unwrap_err())
+}
+
+fn told(errors: &ConfigErrors) -> Vec<String> {
+    let tell = |fault: &Fault| {
+        let (line, column) = fault.position().unwrap();
+        let help = fault.help().and_then(|help| help.lines().next()).unwrap_or_default();
+        format!("{line}:{column} {fault}; {help}")
+    };
+    errors.faults().iter().map(tell).collect()
 }
 
 /// A file that uses every key.
@@ -39,6 +56,7 @@ stop_grace = "1m30s"
 workdir = "/srv"
 resources = { memory = "512m", cpus = 1.5 }
 restart = "on-failure:5"
+engine = "podman"
 
 [services.db.health_check]
 type = "tcp"
@@ -54,13 +72,20 @@ command = "serve --name 'a b' --port 80"
 ports = ["80"]
 depends_on = ["mail"]
 env = ["URL=postgres://${services.db.host}:${services.db.port}/x", "PRICE=$$5", "SHELL=$FOO", "EMPTY="]
-health_check = { type = "http", path = "/healthz", status = 204 }
+health_check = { type = "http", path = "/healthz", status = 204, body = "all well" }
 restart = "always"
 
 [services.mail]
 image = "axllent/mailpit"
 command = ["sh", "-c", "sleep 1"]
 health_check = { type = "command", command = "pg_isready -q" }
+
+[services.web]
+image = "shop/web"
+health_check = false
+[services.web.depends_on]
+api = "running"
+mail = "completed"
 "#;
 
 #[test]
@@ -68,8 +93,8 @@ fn a_file_with_every_key_reads() {
     let project = parse(FULL).unwrap();
     assert_eq!(project.name.as_str(), "my-shop");
     assert_eq!(project.folder, Path::new("/p/shop"));
-    let [db, api, mail] = &project.services[..] else {
-        unreachable!("three services in the order of the file")
+    let [db, api, mail, web] = &project.services[..] else {
+        unreachable!("four services in the order of the file")
     };
 
     assert_eq!(db.id.to_string(), "my-shop/db");
@@ -147,16 +172,19 @@ fn a_file_with_every_key_reads() {
             port: 80,
             path: "/healthz".into(),
             status: Some(204),
-            body: None,
+            body: Some("all well".into()),
         }
     );
     assert_eq!((check.interval, check.retries), (Duration::from_secs(2), 3));
     assert_eq!(api.restart, RestartPolicy::Always);
+    assert_eq!((&db.engine, &api.engine), (&Some("podman".to_owned()), &None));
 
     assert_eq!(mail.restart, RestartPolicy::No);
     assert_eq!(mail.stop_grace, Duration::from_secs(10));
     let command = ["pg_isready", "-q"].map(str::to_owned).to_vec();
     assert_eq!(mail.health_check.clone().unwrap().probe, ProbeSpec::Command { command });
+    assert!(mail.image_health_check && !web.image_health_check);
+    assert_eq!(web.health_check, None);
 }
 
 #[test]
@@ -226,18 +254,4 @@ fn a_long_chain_of_services_is_no_circle_and_no_overflow() {
         ));
     }
     assert_eq!(parse(&text).unwrap().services.len(), 3000);
-}
-
-#[test]
-fn settings_read_with_defaults() {
-    let path = Path::new("settings.toml");
-    assert_eq!(Settings::parse(path, "").unwrap(), Settings::default());
-    let text = "[engine]\ndocker_host = \"unix:///run/d.sock\"\n[notifications]\nenabled = false";
-    let settings = Settings::parse(path, text).unwrap();
-    assert_eq!(settings.docker_host.as_deref(), Some("unix:///run/d.sock"));
-    assert!(!settings.notifications);
-    let text = "[engine]\ndocker_host = \"/run/d.sock\"\n[notifications]\nenabled = \"false\"\nsound = 1";
-    let errors = Settings::parse(path, text).unwrap_err();
-    assert_eq!(errors.faults().len(), 3);
-    insta::assert_snapshot!(errors.summary(), @r#"settings.toml:2:15: `/run/d.sock` isn't the address of an engine; write "unix:///run/d.sock" (and 2 more)"#);
 }

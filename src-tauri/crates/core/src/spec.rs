@@ -81,8 +81,8 @@ impl ServiceSpec {
     }
 
     /// Hash of all that shapes the instance (label `dev.locald.spec`): 16 hex digits of SHA-256 over the
-    /// spec's JSON. What only locald acts on (`depends_on`, `health_check`, `image_health_check`, `restart`, `stop_grace`,
-    /// `engine`) is left out, so that changing it doesn't recreate a container.
+    /// spec's JSON. What only locald acts on (`depends_on`, `health_check`, `image_health_check`, `restart`,
+    /// `stop_grace`, `engine`) is left out, so that changing it doesn't recreate a container.
     #[must_use]
     pub fn hash(&self) -> String {
         let shape = (

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use toml_edit::{Item, Value};
+use toml_edit::{InlineTable, Item, Value};
 
 use super::Settings;
 use crate::{atomic::write_atomically, errors::ConfigErrors, source};
@@ -59,9 +59,22 @@ fn with_default(path: &Path, text: &str, engine: &str) -> Result<String, ConfigE
         }
         None => {
             table.insert("default", Item::Value(engine.into()));
+            if let Some(inline) = document.get_mut("engine").and_then(Item::as_inline_table_mut) {
+                hand_on_the_end(inline);
+            }
         }
     }
     Ok(with_line_ends_of(text, document.to_string()))
+}
+
+/// What stood between the last entry and the closing brace is to stand there still, not in front of the new comma.
+fn hand_on_the_end(table: &mut InlineTable) {
+    let mut values: Vec<_> = table.iter_mut().map(|(_, value)| value.decor_mut()).collect();
+    if let [.., before, last] = &mut values[..] {
+        last.set_suffix(before.suffix().cloned().unwrap_or_default());
+        last.set_prefix(" ");
+        before.set_suffix("");
+    }
 }
 
 fn without_default(path: &Path, text: &str) -> Result<String, ConfigErrors> {

@@ -12,6 +12,8 @@ use hyper::{
     header,
 };
 use hyper_util::rt::TokioIo;
+use locald_core::view::notification::plain;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Probe, connect};
 
@@ -72,14 +74,15 @@ impl Http<'_> {
     async fn read(&self, status: u16, mut body: Incoming) -> Result<(), String> {
         // Such as a stream of events, which never ends.
         let endless = body.size_hint().exact().is_none();
+        let settled = Instant::now() + self.watch;
         let wanted = self.body.unwrap_or_default().as_bytes();
         let mut bytes = Vec::new();
         let mut found = wanted.is_empty();
         while bytes.len() < BODY_LIMIT {
-            let next = match tokio::time::timeout(self.watch, body.frame()).await {
-                Ok(next) => next,
-                Err(_) if found && endless => break,
-                Err(_) => body.frame().await,
+            let next = if found && endless {
+                timeout_at(settled, body.frame()).await.unwrap_or_default()
+            } else {
+                body.frame().await
             };
             let Some(frame) = next else { break };
             let frame = frame.map_err(|error| format!("GET {} answered {status} and broke off: {error}", self.path))?;
@@ -97,7 +100,7 @@ impl Http<'_> {
         if found {
             Ok(())
         } else {
-            let wanted = self.body.unwrap_or_default();
+            let wanted = plain(self.body.unwrap_or_default());
             Err(format!("GET {} answered {status} without `{wanted}` in it", self.path))
         }
     }

@@ -244,6 +244,20 @@ async fn a_stream_without_end_is_an_answer() {
         get(events, None, Some("done"), SHORT).await,
         said("no answer within 0.3 s")
     );
+    // One that says something all the time, for longer than anybody waits.
+    let ticks = server(|mut stream| async move {
+        request(&mut stream).await;
+        let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        let mut tick = tokio::time::interval(Duration::from_millis(10));
+        let mut sent = stream.write_all(head).await;
+        while sent.is_ok() {
+            tick.tick().await;
+            sent = stream.write_all(b"4\r\ntick\r\n").await;
+        }
+    })
+    .await;
+    assert_eq!(get(ticks, None, None, PATIENT).await, Ok(()));
+    assert_eq!(get(ticks, None, Some("tick"), PATIENT).await, Ok(()));
 }
 
 #[tokio::test]

@@ -113,8 +113,6 @@ impl Http<'_> {
             .is_some_and(|error| matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe));
         if reset || error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
             format!("port {port} closed the connection without an answer")
-        } else if error.is_parse_too_large() {
-            format!("port {port} sends headers without end")
         } else if error.is_parse() {
             format!("port {port} does not speak HTTP: {error}")
         } else {

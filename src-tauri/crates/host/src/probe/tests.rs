@@ -315,7 +315,7 @@ async fn headers_without_end_are_no_answer() {
     .await;
     assert_eq!(
         get(address, None, None, PATIENT).await,
-        said("port PORT sends headers without end")
+        said("port PORT does not speak HTTP: message head is too large")
     );
 }
 

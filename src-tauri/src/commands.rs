@@ -9,6 +9,7 @@ use std::{
 use futures_util::StreamExt as _;
 use locald_core::{
     Command, InstanceId, Problem, ServiceId,
+    state::Mute,
     view::{
         dashboard::{DashboardChange, DashboardView},
         message,
@@ -16,7 +17,7 @@ use locald_core::{
     },
 };
 use locald_host::{HostHandle, LogItem, RequestError, engine};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tauri::{AppHandle, Emitter as _, State, WebviewWindow, ipc::Channel};
 use tokio::{
     sync::{broadcast::error::RecvError, mpsc},
@@ -35,6 +36,20 @@ const BATCH_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How many services' numbers are asked for at once.
 const STATS_LIMIT: usize = 50;
+
+const HOUR: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+
+/// How long nothing is to be told of a service.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MuteFor {
+    /// It is told of.
+    Nothing,
+    /// For an hour.
+    Hour,
+    /// Until the person says otherwise.
+    Good,
+}
 
 /// Why a command was refused, in words.
 #[derive(Debug, Serialize)]
@@ -60,6 +75,9 @@ impl From<RequestError> for CommandError {
             RequestError::Config(_) => "bad_config",
             RequestError::NameInUse { .. } => "name_in_use",
             RequestError::NoSuchService(_) => "no_such_service",
+            RequestError::NoSuchEngine { .. } => "no_such_engine",
+            RequestError::NotOurs(_) => "not_ours",
+            RequestError::Settings(_) => "not_saved",
             RequestError::NoShell => "no_shell",
         };
         Self::new(code, error.to_string())
@@ -121,6 +139,37 @@ pub(crate) async fn set_services(
 ) -> Result<(), CommandError> {
     let command = if on { Command::Start(ids) } else { Command::Stop(ids) };
     desktop.host.command(command).await?;
+    Ok(())
+}
+
+#[tauri::command]
+pub(crate) async fn mute_service(
+    desktop: State<'_, Desktop>,
+    id: ServiceId,
+    mute: MuteFor,
+) -> Result<(), CommandError> {
+    let mute = match mute {
+        MuteFor::Nothing => None,
+        MuteFor::Hour => Some(Mute::Until(jiff::Timestamp::now() + HOUR)),
+        MuteFor::Good => Some(Mute::ForGood),
+    };
+    desktop.host.command(Command::Mute { service: id, mute }).await?;
+    Ok(())
+}
+
+#[tauri::command]
+pub(crate) async fn move_service(
+    desktop: State<'_, Desktop>,
+    id: ServiceId,
+    engine: String,
+) -> Result<(), CommandError> {
+    desktop.host.command(Command::Move { service: id, engine }).await?;
+    Ok(())
+}
+
+#[tauri::command]
+pub(crate) async fn set_default_engine(desktop: State<'_, Desktop>, engine: String) -> Result<(), CommandError> {
+    desktop.host.set_default_engine(Some(engine)).await?;
     Ok(())
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn start(
             window::show(&opened, service);
         }
     });
-    if host.notifications() {
+    if host.notifications().enabled {
         tokio::spawn(tell(app.clone(), host.clone()));
     }
     tokio::spawn(show_tray(host, tray, presence));

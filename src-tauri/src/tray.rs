@@ -183,6 +183,7 @@ fn menu_clicked(app: &AppHandle, host: &HostHandle, id: &str) {
         host.snapshot()
             .services
             .iter()
+            .filter(|service| !service.external)
             .map(|service| service.id.clone())
             .collect()
     };

@@ -82,7 +82,28 @@ pub(crate) enum Command {
         timestamps: bool,
     },
     /// Show engines, where they are, and what is wrong with those that don't answer.
-    Engines,
+    Engines {
+        #[command(subcommand)]
+        command: Option<Engines>,
+    },
+    /// Have a service run on another engine. What it has on the old one stays there.
+    Move {
+        service: String,
+        /// Where to: an id or family that `locald engines` shows.
+        #[arg(long, value_name = "ENGINE")]
+        engine: String,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Show no notifications about a service.
+    Mute {
+        service: String,
+        /// For so long: 1h, 30m [default: until unmuted].
+        #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+        time: Option<Duration>,
+    },
+    /// Show notifications about a service again.
+    Unmute { service: String },
     /// Print what changes, as it changes.
     Events,
     /// Show the dashboard window, with a service's log when one is named.
@@ -91,6 +112,12 @@ pub(crate) enum Command {
     Host,
     /// Print a completion script for a shell.
     Completions { shell: Shell },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Engines {
+    /// Choose the engine that runs new services: an id or family, or `auto` to leave it to locald.
+    Default { engine: String },
 }
 
 #[derive(Debug, Clone, Copy, ClapArgs)]

@@ -106,9 +106,13 @@ impl From<Refusal> for Failure {
         let code = match refusal.code {
             RefusalCode::NoSuchService => Code::NoSuchService,
             RefusalCode::BadRequest => Code::Usage,
-            RefusalCode::BadConfig | RefusalCode::NameInUse | RefusalCode::NoShell | RefusalCode::HasShell => {
-                Code::Failed
-            }
+            RefusalCode::NoSuchEngine => Code::NoEngine,
+            RefusalCode::NotOurs
+            | RefusalCode::NotSaved
+            | RefusalCode::BadConfig
+            | RefusalCode::NameInUse
+            | RefusalCode::NoShell
+            | RefusalCode::HasShell => Code::Failed,
         };
         let word = serde_json::to_value(refusal.code)
             .ok()

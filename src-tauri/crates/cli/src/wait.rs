@@ -148,6 +148,12 @@ fn judge(service: Option<&ServiceStatus>, id: &ServiceId, goal: Goal) -> Verdict
             Verdict::Missed(failure)
         }
         (Goal::Up { .. }, StateKind::Failed | StateKind::Stopped) => Verdict::Missed(missed()),
+        // Its engine is away. What is asked for stays asked for.
+        (Goal::Up { .. }, StateKind::Unknown) if service.error.as_ref().is_some_and(|error| error.code.is_engine()) => {
+            let mut failure = missed();
+            let hint = failure.hint.take().unwrap_or_default();
+            Verdict::Missed(failure.hint(format!("{hint} {id} is started when it is back.").trim_start()))
+        }
         (Goal::Down, StateKind::Exited | StateKind::Failed) => Verdict::Reached,
         (Goal::Down, StateKind::Running) if service.error.is_some() => Verdict::Missed(missed()),
         _ => Verdict::Open,

@@ -18,6 +18,8 @@ pub struct Settings {
     pub docker_host: Option<String>,
     /// `[engine] default`: the id or the family of the engine for services that have none yet.
     pub default_engine: Option<String>,
+    /// `[engine] find`: look for engines at their usual places too, besides those that somebody named.
+    pub usual_places: bool,
     /// `[notifications] enabled`: tell of crashes.
     pub notifications: bool,
     /// `[notifications] external`: tell of crashes of containers that locald did not make, too.
@@ -29,6 +31,7 @@ impl Default for Settings {
         Self {
             docker_host: None,
             default_engine: None,
+            usual_places: true,
             notifications: true,
             notifications_external: true,
         }
@@ -65,7 +68,10 @@ impl Settings {
             section.check_keys(&faults, keys, &[]);
             Some(section)
         };
-        if let Some(section) = section("engine", &["default", "docker_host"]) {
+        if let Some(section) = section("engine", &["default", "docker_host", "find"]) {
+            settings.usual_places = section
+                .get("find")
+                .is_none_or(|node| node.boolean(&faults).unwrap_or(true));
             settings.default_engine = section
                 .get("default")
                 .and_then(|node| engine::read(&node, &faults))

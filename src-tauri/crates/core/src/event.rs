@@ -1,14 +1,15 @@
 //! What comes into the supervisor and what goes out of it.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     EngineId, InstanceId, Problem, ProjectName, ServiceId, ServiceSpec,
     instance::{ExitFacts, ObservedInstance},
-    snapshot::Desired,
+    snapshot::HealthKind,
     spec::Signal,
+    state::{Memory, Mute},
 };
 
 /// Everything that can happen: facts in the past tense, and what people ask for.
@@ -16,8 +17,10 @@ use crate::{
 pub enum Event {
     /// A person asked for something.
     Commanded(Command),
-    /// What people had asked for in an earlier life of the host.
-    DesiredRestored(BTreeMap<ServiceId, Desired>),
+    /// What was remembered of an earlier life of the host.
+    MemoryRestored(Memory),
+    /// The person's setting of the engine for new services, by id or family.
+    DefaultEngineChanged(Option<String>),
     /// A project file was read and is good.
     ProjectLoaded(ProjectSpec),
     /// A project file has an error or is gone; its last good content stays in use.
@@ -50,6 +53,19 @@ pub enum Event {
         kind: String,
         /// Its version.
         version: String,
+        /// Its clock minus the host's.
+        clock_offset: SignedDuration,
+        /// Does it run the health checks of images by itself?
+        health_checks: bool,
+    },
+    /// It is time to compare what is known with an engine's list.
+    EngineCheckDue(EngineId),
+    /// Two ways lead to one engine.
+    EngineMerged {
+        /// The one that is dropped.
+        engine: EngineId,
+        /// The one that stays.
+        into: EngineId,
     },
     /// An engine can't be reached, or was lost.
     EngineLost {
@@ -65,16 +81,23 @@ pub enum Event {
         /// Its instances.
         instances: Vec<ObservedInstance>,
     },
-    /// Something happened to an instance of a service.
+    /// Something happened to an instance.
     InstanceChanged {
         /// On which engine.
         engine: EngineId,
-        /// The service, by the instance's labels.
-        service: ServiceId,
+        /// The service, by the instance's labels; `None` for one that locald did not make.
+        service: Option<ServiceId>,
         /// The instance.
         instance: InstanceId,
         /// What.
         change: InstanceChange,
+    },
+    /// An instance that no service was known for was looked at, because of an [`Effect::Look`].
+    StrangerSeen {
+        /// On which engine.
+        engine: EngineId,
+        /// What was seen.
+        observed: ObservedInstance,
     },
     /// An instance was looked at, because of an [`Effect::Inspect`].
     InstanceInspected {
@@ -138,6 +161,13 @@ pub enum Event {
         /// Which wait.
         round: u64,
     },
+    /// A wait of [`Effect::Wait`] is over.
+    Waited {
+        /// The service.
+        service: ServiceId,
+        /// Which wait.
+        round: u64,
+    },
     /// What this machine lacks changed.
     NoticesChanged(Vec<String>),
 }
@@ -153,6 +183,31 @@ pub enum Command {
     Stop(Vec<ServiceId>),
     /// Stop and start these.
     Restart(Vec<ServiceId>),
+    /// Have this service run on another engine from now on. What it has on the old one stays there.
+    Move {
+        /// Which one.
+        service: ServiceId,
+        /// Where to, by id or family.
+        engine: String,
+    },
+    /// Tell nothing of this service for a while, or `None` to tell again.
+    Mute {
+        /// Which one.
+        service: ServiceId,
+        /// How long.
+        mute: Option<Mute>,
+    },
+}
+
+impl Command {
+    /// The services it is about.
+    #[must_use]
+    pub fn services(&self) -> &[ServiceId] {
+        match self {
+            Self::Start(ids) | Self::Up(ids) | Self::Stop(ids) | Self::Restart(ids) => ids,
+            Self::Move { service, .. } | Self::Mute { service, .. } => std::slice::from_ref(service),
+        }
+    }
 }
 
 /// A project as its file declares it.
@@ -175,6 +230,10 @@ pub enum InstanceChange {
     Signaled(Option<Signal>),
     /// Somebody had the engine stop it.
     StopRequested,
+    /// Somebody had the engine restart it.
+    RestartRequested,
+    /// The engine's own run of its health check says so.
+    HealthSaid(HealthKind),
     /// Its process ended.
     Exited(ExitFacts),
     /// It is gone.
@@ -244,6 +303,13 @@ pub enum Effect {
         /// Fetch the last line of its log too.
         last_line: bool,
     },
+    /// Look at an instance that no service is known for; answer with [`Event::StrangerSeen`].
+    Look {
+        /// On which engine.
+        engine: EngineId,
+        /// Which one.
+        instance: InstanceId,
+    },
     /// List all an engine has.
     List {
         /// Which one.
@@ -271,6 +337,15 @@ pub enum Effect {
         /// How long.
         after: Duration,
     },
+    /// Answer with [`Event::Waited`] after a while.
+    Wait {
+        /// Answer with this.
+        service: ServiceId,
+        /// And this.
+        round: u64,
+        /// How long.
+        after: Duration,
+    },
 }
 
 /// What it does, and with what, in a few words for a log: nothing of a spec, which may hold passwords.
@@ -282,9 +357,11 @@ impl fmt::Display for Effect {
             Self::Stop { ticket, instance, .. } => write!(f, "stop {} #{} ({instance})", ticket.service, ticket.number),
             Self::Cancel { ticket } => write!(f, "cancel {} #{}", ticket.service, ticket.number),
             Self::Inspect { service, round, .. } => write!(f, "inspect {service} #{round}"),
+            Self::Look { engine, instance } => write!(f, "look at {instance} on {engine}"),
             Self::List { engine } => write!(f, "list {engine}"),
             Self::Probe { service, round, .. } => write!(f, "probe {service} #{round}"),
             Self::BackOff { service, after, .. } => write!(f, "back off {service} for {after:?}"),
+            Self::Wait { service, round, after } => write!(f, "wait {after:?} for {service} #{round}"),
         }
     }
 }

@@ -25,6 +25,10 @@ pub enum ProblemCode {
     EngineLost,
     /// No engine is online that could run the service.
     NoEngine,
+    /// The file or the person names an engine that isn't known.
+    NoSuchEngine,
+    /// What the service has is on another engine than its file asks for.
+    EngineDiffers,
     /// The image isn't on this machine and can't be fetched.
     ImageMissing,
     /// Another program or container holds the port.

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use crate::spec::RestartPolicy;
+use crate::{instance::EngineRestarts, spec::RestartPolicy};
 
 /// A run that lasted this long counts as stable: the next failure is the first in a row again.
 pub const STABLE_RUN: Duration = Duration::from_secs(10);
+
+/// From so many restarts in a row on, a service that ends again is said to be crash-looping.
+pub const LOOP: u32 = 2;
 
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
@@ -22,6 +25,15 @@ pub fn delay(policy: RestartPolicy, crashed: bool, attempts: u32) -> Option<Dura
     };
     // 500 ms << 6 is over 30 s already.
     again.then(|| FIRST_DELAY.saturating_mul(1 << attempts.min(6)).min(LONGEST_DELAY))
+}
+
+/// Does the engine start it again by itself? How often `on-failure` does is the engine's to know; it shows.
+#[must_use]
+pub fn engine_starts_it(policy: EngineRestarts, crashed: bool) -> bool {
+    match policy {
+        EngineRestarts::Always => true,
+        EngineRestarts::OnFailure { .. } => crashed,
+    }
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Command, EngineId, InstanceId, Problem, ProjectName, ServiceId, State,
+    Command, EngineId, InstanceId, Problem, ProblemCode, ProjectName, ServiceId, State,
     instance::PublishedPort,
     spec::{ProbeSpec, Protocol, Source},
-    state::{Phase, ProjectRecord, Service},
+    state::{Mute, Phase, ProjectRecord, Service},
     transition::stopping_dependents,
 };
 
@@ -33,6 +33,7 @@ impl Snapshot {
     /// The picture of a state. What didn't change is shared with `previous`; `None` when nothing did.
     #[must_use]
     pub fn next(state: &State, previous: &Self) -> Option<Self> {
+        let default = state.default_engine().map(|engine| engine.id.clone());
         let engines = state.engines.iter().map(|engine| {
             share(
                 &previous.engines,
@@ -43,17 +44,23 @@ impl Snapshot {
                     endpoint: engine.endpoint.clone(),
                     source: engine.source.clone(),
                     link: engine.link.clone(),
+                    is_default: default.as_ref() == Some(&engine.id),
                 },
             )
         });
-        let projects = state.projects.iter().map(|(name, project)| {
-            let new = ProjectSnapshot {
-                name: name.clone(),
-                folder: project.folder.clone(),
-                problem: project.problem.clone(),
-            };
-            let old = previous.projects.get(name).filter(|old| ***old == new).cloned();
-            (name.clone(), old.unwrap_or_else(|| Arc::new(new)))
+        let declared = state.projects.iter().map(|(name, project)| ProjectSnapshot {
+            name: name.clone(),
+            folder: Some(project.folder.clone()),
+            problem: project.problem.clone(),
+        });
+        let found = strangers(state).map(|name| ProjectSnapshot {
+            name: name.clone(),
+            folder: None,
+            problem: None,
+        });
+        let projects = declared.chain(found).map(|new| {
+            let old = previous.projects.get(&new.name).filter(|old| ***old == new).cloned();
+            (new.name.clone(), old.unwrap_or_else(|| Arc::new(new)))
         });
         let old: BTreeMap<&ServiceId, &Arc<ServiceSnapshot>> =
             previous.services.iter().map(|service| (&service.id, service)).collect();
@@ -100,19 +107,37 @@ fn share<T: PartialEq>(previous: &[Arc<T>], same: impl Fn(&T) -> bool, new: T) -
     }
 }
 
-/// Services by project and, within one, in the order of its file; what its file no longer has comes last.
+/// Services by project and, within one, in the order of its file; what its file doesn't have comes last. Groups of
+/// containers that no project file is about come after the projects.
 fn in_order(state: &State) -> impl Iterator<Item = (&ServiceId, &Service)> {
-    state
+    let projects = state
         .projects
         .iter()
         .flat_map(move |(name, ProjectRecord { order, .. })| {
             let declared = order.iter().filter_map(|id| state.services.get_key_value(id));
-            let left_over = state
-                .services
-                .iter()
-                .filter(move |(id, service)| id.project == *name && !service.declared);
-            declared.chain(left_over)
-        })
+            declared.chain(of_project(state, name).filter(|(_, service)| !service.declared))
+        });
+    projects.chain(strangers(state).flat_map(|name| of_project(state, name)))
+}
+
+/// The services of one project, by name.
+fn of_project<'a>(state: &'a State, name: &'a ProjectName) -> impl Iterator<Item = (&'a ServiceId, &'a Service)> {
+    // Ids are ordered by project first.
+    state
+        .services
+        .iter()
+        .skip_while(move |(id, _)| id.project < *name)
+        .take_while(move |(id, _)| id.project == *name)
+}
+
+/// The groups that no project file is about.
+fn strangers(state: &State) -> impl Iterator<Item = &ProjectName> {
+    let mut last: Option<&ProjectName> = None;
+    state.services.keys().filter_map(move |id| {
+        let new = last != Some(&id.project) && !state.projects.contains_key(&id.project);
+        last = Some(&id.project);
+        new.then_some(&id.project)
+    })
 }
 
 /// One engine.
@@ -128,6 +153,8 @@ pub struct EngineSnapshot {
     pub source: String,
     /// Whether it answers.
     pub link: EngineLink,
+    /// Does it run new services, where nothing else is said?
+    pub is_default: bool,
 }
 
 /// Whether an engine answers.
@@ -152,8 +179,8 @@ pub enum EngineLink {
 pub struct ProjectSnapshot {
     /// Its name.
     pub name: ProjectName,
-    /// Its folder.
-    pub folder: PathBuf,
+    /// Its folder; `None` for a group of containers that locald did not make.
+    pub folder: Option<PathBuf>,
     /// What is wrong with its file.
     pub problem: Option<Problem>,
 }
@@ -263,6 +290,14 @@ pub struct ServiceSnapshot {
     pub exit: Option<ExitReport>,
     /// What went wrong.
     pub problem: Option<Problem>,
+    /// It ends and is started again over and over.
+    pub crash_looping: bool,
+    /// Its restart policy has given up.
+    pub gave_up: bool,
+    /// Found on an engine and not made by locald.
+    pub external: bool,
+    /// Tell nothing of it.
+    pub muted: Option<Mute>,
     /// Does the running instance differ from the project file?
     pub outdated: bool,
     /// The URL to copy, where one is known.
@@ -280,9 +315,8 @@ impl ServiceSnapshot {
     #[must_use]
     pub fn click_turns_on(&self) -> bool {
         match self.state {
-            StateKind::Stopped | StateKind::Stopping | StateKind::Exited | StateKind::Failed | StateKind::Unknown => {
-                true
-            }
+            StateKind::Unknown => self.detail != StateDetail::StartPending,
+            StateKind::Stopped | StateKind::Stopping | StateKind::Exited | StateKind::Failed => true,
             StateKind::Waiting
             | StateKind::Preparing
             | StateKind::Starting
@@ -306,6 +340,8 @@ pub enum StateDetail {
     Until(Timestamp),
     /// `Running`: frozen by the engine.
     Paused,
+    /// `Unknown`: it is started when its engine is back.
+    StartPending,
 }
 
 /// How a process ended.
@@ -347,9 +383,11 @@ impl ServiceSnapshot {
                 (StateKind::Stopping, detail)
             }
             Phase::Stopping { .. } => (StateKind::Stopping, StateDetail::None),
-            Phase::BackingOff { until, .. } => (StateKind::BackingOff, StateDetail::Until(*until)),
+            Phase::BackingOff { until: Some(until), .. } => (StateKind::BackingOff, StateDetail::Until(*until)),
+            Phase::BackingOff { until: None, .. } => (StateKind::BackingOff, StateDetail::None),
             Phase::Exited => (StateKind::Exited, StateDetail::None),
             Phase::Failed => (StateKind::Failed, StateDetail::None),
+            Phase::Unknown if service.start_pending => (StateKind::Unknown, StateDetail::StartPending),
             Phase::Unknown => (StateKind::Unknown, StateDetail::None),
         };
         let ports = match &service.instance {
@@ -372,17 +410,40 @@ impl ServiceSnapshot {
             ports,
             restarts: service.restarts,
             attempts: service.attempts,
+            crash_looping: service.crash_looping,
+            gave_up: service.gave_up,
+            external: service.external,
+            muted: service.muted,
             exit: service.exit.clone(),
-            problem: service.problem.clone(),
+            problem: service.problem.clone().or_else(|| elsewhere(state, service)),
             outdated: service.is_outdated(),
         }
     }
 }
 
 fn unready(state: &State, service: &Service) -> Vec<ServiceId> {
-    let mut dependencies = service.spec.dependencies();
-    dependencies.retain(|other| state.services.get(other).is_none_or(|other| !other.is_ready()));
-    dependencies
+    let needs = service.spec.depends_on.iter();
+    needs
+        .map(|need| (service.spec.id_of(need), need.condition))
+        .filter(|(id, condition)| state.services.get(id).is_none_or(|other| !other.meets(*condition)))
+        .map(|(id, _)| id)
+        .collect()
+}
+
+/// What it has is on another engine than its file asks for: it stays there until a person moves it.
+fn elsewhere(state: &State, service: &Service) -> Option<Problem> {
+    let word = service.spec.engine.as_deref()?;
+    let engine = service.engine.as_ref().filter(|_| service.held)?;
+    let wanted = state.engine_called(word)?;
+    (wanted.id != *engine).then(|| {
+        Problem::new(
+            ProblemCode::EngineDiffers,
+            format!(
+                "{} has its container on {engine}, and its file asks for {}",
+                service.spec.id, wanted.id
+            ),
+        )
+    })
 }
 
 /// A container's ports speak a protocol that only its author knows; an HTTP health check tells of one.

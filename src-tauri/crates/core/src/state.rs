@@ -2,14 +2,15 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     EngineId, InstanceId, Problem, ProjectName, ServiceId, ServiceSpec,
     event::Ticket,
-    instance::{ExitFacts, PublishedPort},
+    instance::{EngineRestarts, ExitFacts, PublishedPort},
     snapshot::{Desired, EngineLink, ExitReport, HealthKind},
-    spec::Signal,
+    spec::{DependencyCondition, HealthCheck, Signal},
 };
 
 /// Everything the supervisor knows.
@@ -21,8 +22,10 @@ pub struct State {
     pub projects: BTreeMap<ProjectName, ProjectRecord>,
     /// Services by id.
     pub services: BTreeMap<ServiceId, Service>,
-    /// Desired states of an earlier life, for services that aren't loaded yet.
-    pub remembered: BTreeMap<ServiceId, Desired>,
+    /// What is remembered of services that aren't loaded.
+    pub remembered: Memory,
+    /// The person's setting of the engine for new services, by id or family.
+    pub default_engine: Option<String>,
     /// What this machine lacks, in sentences.
     pub notices: Vec<String>,
     /// The number of the last ticket or round given out.
@@ -30,19 +33,86 @@ pub struct State {
 }
 
 impl State {
-    /// The engine that runs new instances: the first known one.
+    /// The engine that runs new instances: the one the person set, else the first that isn't known to be away, else
+    /// the first.
     #[must_use]
     pub fn default_engine(&self) -> Option<&EngineRecord> {
-        self.engines.first()
+        let set = self.default_engine.as_deref().and_then(|word| self.engine_called(word));
+        let there = |engine: &&EngineRecord| !matches!(engine.link, EngineLink::Offline { .. });
+        set.or_else(|| self.engines.iter().find(there))
+            .or_else(|| self.engines.first())
     }
 
-    /// What people asked for, of all services that are loaded or remembered.
+    /// The engine with this id, else the first of this family, one that answers before one that doesn't.
     #[must_use]
-    pub fn desired(&self) -> BTreeMap<ServiceId, Desired> {
+    pub fn engine_called(&self, word: &str) -> Option<&EngineRecord> {
+        let by_id = self.engines.iter().find(|engine| engine.id.as_str() == word);
+        let of_kind = || self.engines.iter().filter(|engine| engine.kind == word);
+        by_id
+            .or_else(|| of_kind().find(|engine| matches!(engine.link, EngineLink::Online { .. })))
+            .or_else(|| of_kind().next())
+    }
+
+    /// The engine with this id.
+    #[must_use]
+    pub fn engine(&self, id: &EngineId) -> Option<&EngineRecord> {
+        self.engines.iter().find(|engine| engine.id == *id)
+    }
+
+    /// What is to be remembered of all services that are loaded or were.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
         let mut all = self.remembered.clone();
-        all.extend(self.services.iter().map(|(id, service)| (id.clone(), service.desired)));
+        let worth = |service: &&Service| !service.external || service.muted.is_some();
+        all.services.extend(
+            self.services
+                .iter()
+                .filter(|(_, service)| worth(service))
+                .map(|(id, service)| (id.clone(), Remembered::of(service))),
+        );
         all
     }
+}
+
+/// What outlives the host. Everything else is asked of the engines.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Memory {
+    /// By service.
+    pub services: BTreeMap<ServiceId, Remembered>,
+}
+
+/// What is remembered of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remembered {
+    /// What the person asked for.
+    pub desired: Desired,
+    /// The engine that holds what it has.
+    #[serde(default)]
+    pub engine: Option<EngineId>,
+    /// Tell nothing of it.
+    #[serde(default)]
+    pub muted: Option<Mute>,
+}
+
+impl Remembered {
+    fn of(service: &Service) -> Self {
+        Self {
+            desired: service.desired,
+            engine: service.engine.clone().filter(|_| service.held),
+            muted: service.muted,
+        }
+    }
+}
+
+/// For how long nothing is told of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Mute {
+    /// Until then.
+    Until(#[cfg_attr(test, ts(as = "String"))] Timestamp),
+    /// Until the person says otherwise.
+    ForGood,
 }
 
 /// One engine.
@@ -58,6 +128,10 @@ pub struct EngineRecord {
     pub source: String,
     /// Whether it answers.
     pub link: EngineLink,
+    /// Its clock minus the host's.
+    pub clock_offset: SignedDuration,
+    /// Does it run the health checks of images by itself?
+    pub health_checks: bool,
     /// Has its list come since it last connected? Only then is anything known of its instances.
     pub listed: bool,
 }
@@ -92,10 +166,16 @@ pub struct Service {
     pub spec_hash: String,
     /// Is it in its project file? An instance that outlives its declaration is shown until it ends.
     pub declared: bool,
-    /// The engine that runs it.
+    /// Found on an engine and not made by locald: shown and toggled, never made anew.
+    pub external: bool,
+    /// The engine that runs it, or will.
     pub engine: Option<EngineId>,
-    /// What the person asked for.
+    /// Does that engine hold something of it? Then it stays there until a person moves it.
+    pub held: bool,
+    /// What the person asked for. An external service has none: what it was last seen to be stands for it.
     pub desired: Desired,
+    /// Tell nothing of it.
+    pub muted: Option<Mute>,
     /// What is observed, and what is under way.
     pub phase: Phase,
     /// When it came into this phase.
@@ -112,6 +192,26 @@ pub struct Service {
     pub restarts: u32,
     /// Restarts in a row without a stable run between them.
     pub attempts: u32,
+    /// It ends and is started again over and over; cleared by a stable run.
+    pub crash_looping: bool,
+    /// Its restart policy has given up.
+    pub gave_up: bool,
+    /// Which wait for a stable run is under way.
+    pub stable_round: u64,
+    /// Which wait is under way for a word of who ended it.
+    pub verdict_round: u64,
+    /// Which wait is under way for another look at it, and how many looks failed in a row.
+    pub retry: (u64, u32),
+    /// The health check of its image.
+    pub image_check: Option<HealthCheck>,
+    /// The engine itself starts it again when it ends.
+    pub engine_restarts: Option<EngineRestarts>,
+    /// When it last ended by what was not locald's doing, by the host's clock.
+    pub ended_at: Option<Timestamp>,
+    /// It ended because its engine did, or was up when its engine was lost.
+    pub was_up: bool,
+    /// The engine a person wants it to move to, once it is down.
+    pub moving_to: Option<EngineId>,
     /// Who asked the instance to end.
     pub intent: Option<StopIntent>,
     /// An exit that was reported and not looked at yet.
@@ -136,8 +236,11 @@ impl Service {
             spec_hash: spec.hash(),
             spec,
             declared: true,
+            external: false,
             engine,
+            held: false,
             desired,
+            muted: None,
             phase: Phase::Unknown,
             since: None,
             instance: None,
@@ -146,6 +249,16 @@ impl Service {
             problem: None,
             restarts: 0,
             attempts: 0,
+            crash_looping: false,
+            gave_up: false,
+            stable_round: 0,
+            verdict_round: 0,
+            retry: (0, 0),
+            image_check: None,
+            engine_restarts: None,
+            ended_at: None,
+            was_up: false,
+            moving_to: None,
             intent: None,
             pending_exit: None,
             start_pending: false,
@@ -163,6 +276,18 @@ impl Service {
             && matches!(self.health.kind, HealthKind::Healthy | HealthKind::None)
     }
 
+    /// Has it come to what a dependent waits for?
+    #[must_use]
+    pub fn meets(&self, condition: DependencyCondition) -> bool {
+        match condition {
+            DependencyCondition::Healthy => self.is_ready(),
+            DependencyCondition::Running => matches!(self.phase, Phase::Running { paused: false }),
+            DependencyCondition::Completed => {
+                self.phase == Phase::Exited && self.exit.as_ref().is_some_and(|exit| exit.code == Some(0))
+            }
+        }
+    }
+
     /// Does it run, or is it on its way up or down?
     #[must_use]
     pub fn is_active(&self) -> bool {
@@ -177,12 +302,29 @@ impl Service {
         }
     }
 
+    /// A person takes it in hand: what was counted against it is forgotten.
+    pub(crate) fn begin_anew(&mut self) {
+        self.restarts = 0;
+        self.attempts = 0;
+        self.crash_looping = false;
+        self.gave_up = false;
+    }
+
+    /// The health check in force: the project file's, else the image's own.
+    #[must_use]
+    pub fn health_check(&self) -> Option<&HealthCheck> {
+        let image_check = self.image_check.as_ref().filter(|_| self.spec.image_health_check);
+        self.spec.health_check.as_ref().or(image_check)
+    }
+
     /// Does its running instance differ from its spec?
     #[must_use]
     pub fn is_outdated(&self) -> bool {
-        self.instance
-            .as_ref()
-            .is_some_and(|instance| instance.alive && instance.spec_hash.as_ref() != Some(&self.spec_hash))
+        !self.external
+            && self
+                .instance
+                .as_ref()
+                .is_some_and(|instance| instance.alive && instance.spec_hash.as_ref() != Some(&self.spec_hash))
     }
 }
 
@@ -221,8 +363,8 @@ pub enum Phase {
     },
     /// It ended and will be started again.
     BackingOff {
-        /// When.
-        until: Timestamp,
+        /// When; `None` when the engine does it, at a time of its own.
+        until: Option<Timestamp>,
         /// Which wait.
         round: u64,
     },

@@ -64,23 +64,34 @@ struct PodmanStore {
 
 impl DockerEngine {
     pub(crate) async fn ask(&self) -> Result<EngineVersion, ConnectFault> {
-        match tokio::time::timeout(SILENCE, self.version()).await {
-            Ok(answer) => answer,
-            Err(_) => Err(ConnectFault::Silent {
+        self.in_time(self.version()).await
+    }
+
+    pub(crate) async fn sign_of_life(&self) -> Result<(), ConnectFault> {
+        self.in_time(self.headers()).await.map(drop)
+    }
+
+    async fn in_time<T>(&self, answer: impl Future<Output = Result<T, ConnectFault>>) -> Result<T, ConnectFault> {
+        tokio::time::timeout(SILENCE, answer).await.unwrap_or_else(|_| {
+            Err(ConnectFault::Silent {
                 endpoint: self.http.endpoint.to_string(),
                 seconds: SILENCE_SECONDS,
-            }),
+            })
+        })
+    }
+
+    async fn headers(&self) -> Result<HeaderMap, ConnectFault> {
+        match self.http.send(Method::GET, "/_ping", None).await {
+            Ok(answer) => Ok(answer.headers),
+            // What lets only chosen paths through to an engine may not know this one.
+            Err(Failure::Status { code: 403 | 404, .. }) => Ok(HeaderMap::new()),
+            Err(failure) => Err(self.fault(failure)),
         }
     }
 
     async fn version(&self) -> Result<EngineVersion, ConnectFault> {
         let asked = Timestamp::now();
-        let headers = match self.http.send(Method::GET, "/_ping", None).await {
-            Ok(answer) => answer.headers,
-            // What lets only chosen paths through to an engine may not know this one.
-            Err(Failure::Status { code: 403 | 404, .. }) => HeaderMap::new(),
-            Err(failure) => return Err(self.fault(failure)),
-        };
+        let headers = self.headers().await?;
         let clock = clock_offset(&headers, asked);
         let (mut version, offset) = match podman(&headers) {
             Some(version) => {

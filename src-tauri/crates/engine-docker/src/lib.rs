@@ -123,6 +123,10 @@ impl Engine for DockerEngine {
         async { Ok(self.ask().await?) }.boxed()
     }
 
+    fn ping(&self) -> BoxFuture<'_, Result<(), EngineError>> {
+        async { Ok(self.sign_of_life().await?) }.boxed()
+    }
+
     fn prepare<'a>(&'a self, spec: &'a InstanceSpec, progress: ProgressSink) -> BoxFuture<'a, Result<(), EngineError>> {
         self.prepare_image(spec, progress).boxed()
     }

@@ -36,6 +36,12 @@ pub trait Engine: Send + Sync {
     /// [`EngineError::Connect`] with what exactly is wrong with the way there.
     fn connect(&self) -> BoxFuture<'_, Result<EngineVersion, EngineError>>;
 
+    /// Asks for a sign of life and nothing else; answers within 3 seconds in every case.
+    ///
+    /// # Errors
+    /// As [`Engine::connect`].
+    fn ping(&self) -> BoxFuture<'_, Result<(), EngineError>>;
+
     /// Makes sure that all an instance needs is here (fetches the image when it isn't), telling the progress.
     ///
     /// # Errors

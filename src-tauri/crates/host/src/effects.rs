@@ -1,39 +1,41 @@
 //! Carries out effects as tasks. Their results come back only as events.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
 use locald_core::{
-    Effect, EngineId, Event, InstanceId, Problem, ProblemCode, ServiceId,
+    Effect, EngineId, Event, InstanceId, Problem, ServiceId,
     event::{ProbeTarget, Ticket},
     instance::{ObservedInstance, RunState},
 };
 use locald_engine::{InstanceSpec, LogLine, LogOptions, LogStream, SharedEngine, StopRequest};
-use tokio::{sync::mpsc, task::AbortHandle};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::AbortHandle,
+};
 
-use crate::{link::Restart, probe, supervisor::SupervisorHandle};
+use crate::{probe, supervisor::SupervisorHandle};
 
 /// How long the last line of a log may take; a notification doesn't wait longer.
 const LAST_LINE_TIMEOUT: Duration = Duration::from_millis(1500);
 /// The last lines looked at for one that says something.
 const LAST_LINES: u32 = 5;
+/// How many looks at instances are under way at once.
+const LOOKS: usize = 16;
 
 pub(crate) struct Effects {
-    engines: BTreeMap<EngineId, (SharedEngine, Restart)>,
     supervisor: SupervisorHandle,
+    /// Looks at instances under way at once: enough to hide their latency, not so many that they delay a click.
+    looks: Arc<Semaphore>,
     operations: HashMap<Ticket, AbortHandle>,
     probes: HashMap<ServiceId, AbortHandle>,
 }
 
 impl Effects {
-    pub(crate) fn new(engines: BTreeMap<EngineId, (SharedEngine, Restart)>, supervisor: SupervisorHandle) -> Self {
+    pub(crate) fn new(supervisor: SupervisorHandle) -> Self {
         Self {
-            engines,
             supervisor,
+            looks: Arc::new(Semaphore::new(LOOKS)),
             operations: HashMap::new(),
             probes: HashMap::new(),
         }
@@ -102,6 +104,7 @@ impl Effects {
             } => {
                 self.inspect(service, round, &engine, instance, last_line);
             }
+            Effect::Look { engine, instance } => self.look(engine, instance),
             Effect::List { engine } => self.list(engine),
             Effect::Probe {
                 service,
@@ -119,14 +122,18 @@ impl Effects {
                     supervisor.send(Event::BackOffElapsed { service, round });
                 });
             }
+            Effect::Wait { service, round, after } => {
+                let supervisor = self.supervisor.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(after).await;
+                    supervisor.send(Event::Waited { service, round });
+                });
+            }
         }
     }
 
     fn engine(&self, id: &EngineId) -> Result<SharedEngine, Problem> {
-        match self.engines.get(id) {
-            Some((engine, _)) => Ok(Arc::clone(engine)),
-            None => Err(Problem::new(ProblemCode::NoEngine, format!("there is no engine {id}"))),
-        }
+        self.supervisor.engines().find(id)
     }
 
     fn operate<F>(
@@ -147,7 +154,10 @@ impl Effects {
     fn inspect(&self, service: ServiceId, round: u64, engine: &EngineId, instance: InstanceId, last_line: bool) {
         let engine = self.engine(engine);
         let supervisor = self.supervisor.clone();
+        let looks = Arc::clone(&self.looks);
         tokio::spawn(async move {
+            // Never closed, so there is always a permit to wait for.
+            let _permit = looks.acquire().await;
             let seen = match engine {
                 Ok(engine) => look(&engine, &instance, last_line).await,
                 Err(problem) => Err(problem),
@@ -167,17 +177,32 @@ impl Effects {
         });
     }
 
-    fn list(&self, engine: EngineId) {
-        let Some((shared, restart)) = self.engines.get(&engine) else {
+    /// A stranger that is gone by now, or can't be looked at, is told of by the next list.
+    fn look(&self, engine: EngineId, instance: InstanceId) {
+        let Some(shared) = self.supervisor.engines().get(&engine) else {
             return;
         };
-        let (shared, restart, supervisor) = (Arc::clone(shared), restart.clone(), self.supervisor.clone());
+        let supervisor = self.supervisor.clone();
+        let looks = Arc::clone(&self.looks);
+        tokio::spawn(async move {
+            let _permit = looks.acquire().await;
+            if let Ok(Some(observed)) = shared.inspect(&instance).await {
+                supervisor.send(Event::StrangerSeen { engine, observed });
+            }
+        });
+    }
+
+    fn list(&self, engine: EngineId) {
+        let Some(shared) = self.supervisor.engines().get(&engine) else {
+            return;
+        };
+        let supervisor = self.supervisor.clone();
         tokio::spawn(async move {
             match shared.list().await {
                 Ok(instances) => supervisor.send(Event::InstancesListed { engine, instances }),
                 Err(error) => {
                     tracing::warn!(%engine, %error, "list");
-                    restart.request();
+                    supervisor.engines().restart(&engine);
                 }
             }
         });

@@ -9,13 +9,13 @@ use std::{
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use locald_config::{ConfigErrors, Folders, Settings};
-use locald_core::{Command, EngineId, Event, Problem, ProjectName, ServiceId, Snapshot, snapshot::StateKind};
-use locald_engine::{EngineError, EngineIdentity, SharedEngine, StatsSample};
-use locald_engine_docker::{DockerEngine, Sources, discover};
+use locald_core::{Command, Event, Problem, ProjectName, ServiceId, Snapshot, snapshot::StateKind};
+use locald_engine::{EngineError, StatsSample};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::{
     control::server,
+    engines::Finder,
     lock::{HostLock, LockError},
     logs::{self, LogItem},
     projects::Projects,
@@ -58,9 +58,6 @@ pub enum HostError {
         /// Why.
         source: std::io::Error,
     },
-    /// The engine's address is of a kind that isn't understood.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
 }
 
 /// Why a request was refused.
@@ -82,6 +79,20 @@ pub enum RequestError {
     /// No such service.
     #[error("there is no service {0}")]
     NoSuchService(ServiceId),
+    /// No such engine.
+    #[error("there is no engine `{word}`; locald knows {known}")]
+    NoSuchEngine {
+        /// What was asked for.
+        word: String,
+        /// Those there are.
+        known: String,
+    },
+    /// A container that locald did not make.
+    #[error("{0} was not made by locald, so it can't be moved to another engine")]
+    NotOurs(ServiceId),
+    /// The settings could not be written.
+    #[error("the setting was not saved: {0}")]
+    Settings(String),
     /// The host has no window.
     #[error("this host has no display")]
     NoShell,
@@ -93,6 +104,7 @@ pub struct Host {
     handle: HostHandle,
     quit: watch::Receiver<bool>,
     socket: PathBuf,
+    finding: tokio::task::JoinHandle<()>,
     _supervisor: Supervisor,
     _lock: HostLock,
 }
@@ -102,10 +114,20 @@ pub struct Host {
 pub struct HostHandle {
     supervisor: SupervisorHandle,
     projects: Projects,
-    engines: Arc<Vec<SharedEngine>>,
     shell: Option<mpsc::UnboundedSender<ShellRequest>>,
     quit: watch::Sender<bool>,
-    notifications: bool,
+    notifications: NotificationSettings,
+    /// The settings' file.
+    settings: PathBuf,
+}
+
+/// What a person wants to be told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotificationSettings {
+    /// Anything at all?
+    pub enabled: bool,
+    /// Containers that locald did not make?
+    pub external: bool,
 }
 
 impl std::fmt::Debug for HostHandle {
@@ -114,29 +136,11 @@ impl std::fmt::Debug for HostHandle {
     }
 }
 
-/// The engine that comes first.
-fn engines(settings: &Settings) -> Result<Vec<SharedEngine>, EngineError> {
-    let home = std::env::home_dir();
-    let env = |name: &str| std::env::var(name).ok();
-    let sources = Sources::new(settings.docker_host.clone(), &env, home.as_deref());
-    let mut engines: Vec<SharedEngine> = Vec::new();
-    for found in discover(&sources).into_iter().take(1) {
-        let identity = EngineIdentity {
-            id: EngineId::from(found.name.as_str()),
-            kind: found.kind,
-            endpoint: found.endpoint,
-            source: found.source,
-        };
-        engines.push(Arc::new(DockerEngine::new(identity, found.access)?));
-    }
-    Ok(engines)
-}
-
 impl Host {
     /// Starts everything. Returns at once; engines connect by themselves.
     ///
     /// # Errors
-    /// When the control socket can't be made or the engine's address isn't understood.
+    /// When the control socket can't be made.
     pub async fn start(options: HostOptions) -> Result<Self, HostError> {
         let HostOptions { folders, lock, shell } = options;
         let mut notices = Vec::new();
@@ -147,12 +151,22 @@ impl Host {
             ));
             Settings::default()
         });
-        let engines = engines(&settings)?;
         let store = Store::new(&folders);
-        let (wishes, wish_changes) = watch::channel(store.desired());
-        let desired = wishes.borrow().clone();
-        let supervisor = Supervisor::start(engines.clone(), Arc::new(Timestamp::now), desired, wishes);
-        tokio::spawn(store.clone().keep_desired(wish_changes));
+        let (keep, memories) = watch::channel(store.memory());
+        let memory = keep.borrow().clone();
+        let supervisor = Supervisor::start(Vec::new(), Arc::new(Timestamp::now), memory, keep);
+        tokio::spawn(store.clone().keep_memory(memories));
+        supervisor
+            .handle()
+            .send(Event::DefaultEngineChanged(settings.default_engine.clone()));
+        let finder = Finder {
+            supervisor: supervisor.handle(),
+            store: store.clone(),
+            setting: settings.docker_host.clone(),
+            usual_places: settings.usual_places,
+        };
+        notices.extend(finder.look());
+        let finding = tokio::spawn(finder.keep_looking());
         if !notices.is_empty() {
             supervisor.handle().send(Event::NoticesChanged(notices));
         }
@@ -161,10 +175,13 @@ impl Host {
         let handle = HostHandle {
             supervisor: supervisor.handle(),
             projects,
-            engines: Arc::new(engines),
             shell,
             quit,
-            notifications: settings.notifications,
+            notifications: NotificationSettings {
+                enabled: settings.notifications,
+                external: settings.notifications_external,
+            },
+            settings: folders.config.join(Settings::FILE),
         };
         let socket = server::serve(&folders.runtime, handle.clone())
             .await
@@ -176,6 +193,7 @@ impl Host {
             handle,
             quit: quits,
             socket,
+            finding,
             _supervisor: supervisor,
             _lock: lock,
         })
@@ -197,6 +215,7 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
+        self.finding.abort();
         // Before the lock is released, so that nobody finds the socket of a host that is gone.
         let _ = std::fs::remove_file(&self.socket);
     }
@@ -209,11 +228,57 @@ impl HostHandle {
     /// When one of its services isn't known; nothing is done then.
     pub async fn command(&self, command: Command) -> Result<u64, RequestError> {
         let snapshot = self.snapshot();
-        let (Command::Start(ids) | Command::Up(ids) | Command::Stop(ids) | Command::Restart(ids)) = &command;
-        if let Some(id) = ids.iter().find(|id| snapshot.service(id).is_none()) {
+        if let Some(id) = command.services().iter().find(|id| snapshot.service(id).is_none()) {
             return Err(RequestError::NoSuchService(id.clone()));
         }
+        if let Command::Move { service, engine } = &command {
+            self.may_move(&snapshot, service, engine)?;
+        }
         Ok(self.supervisor.command(command).await)
+    }
+
+    fn may_move(&self, snapshot: &Snapshot, service: &ServiceId, word: &str) -> Result<(), RequestError> {
+        if snapshot.service(service).is_some_and(|service| service.external) {
+            return Err(RequestError::NotOurs(service.clone()));
+        }
+        self.engine_is_known(snapshot, word)
+    }
+
+    fn engine_is_known(&self, snapshot: &Snapshot, word: &str) -> Result<(), RequestError> {
+        let mut engines = snapshot.engines.iter();
+        if engines.any(|engine| engine.id.as_str() == word || engine.kind == word) {
+            return Ok(());
+        }
+        let names: Vec<&str> = snapshot.engines.iter().map(|engine| engine.id.as_str()).collect();
+        let known = if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        };
+        Err(RequestError::NoSuchEngine {
+            word: word.to_owned(),
+            known,
+        })
+    }
+
+    /// Sets, in the person's settings, which engine runs new services; `None` leaves the choice to locald.
+    ///
+    /// # Errors
+    /// When no engine is called so, or the settings can't be written.
+    pub async fn set_default_engine(&self, engine: Option<String>) -> Result<(), RequestError> {
+        if let Some(word) = &engine {
+            self.engine_is_known(&self.snapshot(), word)?;
+        }
+        let path = self.settings.clone();
+        let word = engine.clone();
+        let written = tokio::task::spawn_blocking(move || Settings::set_default_engine(&path, word.as_deref())).await;
+        match written {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(RequestError::Settings(error.to_string())),
+            Err(error) => return Err(RequestError::Settings(error.to_string())),
+        }
+        self.supervisor.apply(Event::DefaultEngineChanged(engine)).await;
+        Ok(())
     }
 
     /// Sends a command without waiting; services that aren't known by then are passed over.
@@ -265,13 +330,7 @@ impl HostHandle {
         if self.snapshot().service(service).is_none() {
             return Err(RequestError::NoSuchService(service.clone()));
         }
-        Ok(logs::open(
-            self.supervisor.clone(),
-            self.engines.to_vec(),
-            service.clone(),
-            tail,
-            follow,
-        ))
+        Ok(logs::open(self.supervisor.clone(), service.clone(), tail, follow))
     }
 
     /// A running service's use of CPU and memory; `None` when nothing of it runs.
@@ -286,10 +345,7 @@ impl HostHandle {
         let Some(service) = snapshot.service(service).filter(|service| service.is_up()) else {
             return Ok(None);
         };
-        let engine = self
-            .engines
-            .iter()
-            .find(|engine| service.engine.as_ref() == Some(&engine.identity().id));
+        let engine = service.engine.as_ref().and_then(|id| self.supervisor.engines().get(id));
         let (Some(engine), Some(instance)) = (engine, &service.instance) else {
             return Ok(None);
         };
@@ -331,9 +387,9 @@ impl HostHandle {
         self.shell.is_some()
     }
 
-    /// Does the person want notifications?
+    /// What the person wants to be told of.
     #[must_use]
-    pub fn notifications(&self) -> bool {
+    pub fn notifications(&self) -> NotificationSettings {
         self.notifications
     }
 

@@ -3,6 +3,7 @@
 
 pub mod control;
 mod effects;
+mod engines;
 mod host;
 mod link;
 mod lock;
@@ -12,7 +13,7 @@ mod projects;
 mod store;
 mod supervisor;
 
-pub use host::{Host, HostError, HostHandle, HostOptions, RequestError, ShellRequest};
+pub use host::{Host, HostError, HostHandle, HostOptions, NotificationSettings, RequestError, ShellRequest};
 pub use lock::{HostLock, LockError};
 pub use logs::LogItem;
 pub use supervisor::{Clock, Step, Supervisor, SupervisorHandle};

@@ -1,17 +1,30 @@
-//! Keeps the connection to one engine: connect, subscribe, and again after a loss.
+//! Keeps the connection to one engine: connect, subscribe, look whether it still answers, and again after a loss.
 
 use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
 use locald_core::{Event, Problem, ProblemCode, event::InstanceChange};
 use locald_engine::{EngineEvent, EngineEventKind, SharedEngine};
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{Instant, MissedTickBehavior},
+};
 
 use crate::supervisor::SupervisorHandle;
 
 const FIRST_DELAY: Duration = Duration::from_millis(200);
 /// A try costs one look at a socket file; people wait for the engine they just started.
-const LONGEST_DELAY: Duration = Duration::from_secs(4);
+const LONGEST_DELAY_HERE: Duration = Duration::from_millis(1500);
+/// Over a network a try costs more, and comes to pass less often.
+const LONGEST_DELAY_AWAY: Duration = Duration::from_secs(30);
+/// How often an engine is asked for a sign of life. A connection can be dead without a word: a virtual machine that
+/// sleeps, a proxy, a frozen engine.
+const PING: Duration = Duration::from_secs(10);
+/// After so many signs of life its list is compared with what is known: events can be lost on a stream that looks alive.
+const PINGS_PER_CHECK: u32 = 3;
+/// A stream that ends is mostly one that the engine closed, and it answers at once when it is there: Podman ends when
+/// nobody talks to it, and its socket starts it again.
+const RETURNS_WITHIN: Duration = Duration::from_millis(700);
 
 /// Asks a link to drop its connection and connect anew.
 #[derive(Debug, Clone, Default)]
@@ -23,15 +36,42 @@ impl Restart {
     }
 }
 
-/// Runs until aborted.
+/// How a connection came to its end.
+enum End {
+    /// The event stream ended, or was broken off.
+    Closed,
+    /// Something is wrong with the engine or the way there.
+    Problem(Problem),
+    /// Another way leads to the same engine.
+    Twin,
+}
+
+/// Runs until aborted, or until another way to the same engine is found.
 pub(crate) async fn keep(engine: SharedEngine, supervisor: SupervisorHandle, restart: Restart) {
     let id = engine.identity().id.clone();
+    let endpoint = engine.identity().endpoint.clone();
+    let away = ["tcp://", "ssh://", "http"]
+        .iter()
+        .any(|scheme| endpoint.starts_with(scheme));
+    let longest = if away { LONGEST_DELAY_AWAY } else { LONGEST_DELAY_HERE };
     let mut delay = FIRST_DELAY;
     let mut told: Option<Problem> = None;
     loop {
-        let problem = match attach(&engine, &supervisor, &restart, &mut delay, &mut told).await {
-            Ok(()) => Problem::new(ProblemCode::EngineLost, format!("the connection to {id} was lost")),
-            Err(problem) => problem,
+        let end = attach(&engine, &supervisor, &restart, &mut delay, &mut told).await;
+        supervisor.engines().release(&id);
+        let problem = match end {
+            End::Twin => return,
+            End::Closed => {
+                let back = tokio::time::timeout(RETURNS_WITHIN, engine.ping()).await;
+                if matches!(back, Ok(Ok(()))) {
+                    // As if nothing had been: subscribe again, and the list tells what was missed. Not in a circle at full speed.
+                    tokio::time::sleep(jittered(delay)).await;
+                    delay = (delay * 2).min(longest);
+                    continue;
+                }
+                Problem::new(ProblemCode::EngineLost, format!("the connection to {id} was lost"))
+            }
+            End::Problem(problem) => problem,
         };
         // The same fault again is no news.
         if told.as_ref() != Some(&problem) {
@@ -42,9 +82,14 @@ pub(crate) async fn keep(engine: SharedEngine, supervisor: SupervisorHandle, res
             });
             told = Some(problem);
         }
-        tokio::time::sleep(delay).await;
-        delay = (delay * 2).min(LONGEST_DELAY);
+        tokio::time::sleep(jittered(delay)).await;
+        delay = (delay * 2).min(longest);
     }
+}
+
+/// Some more or less, so that many that lost one engine don't all come back at once.
+fn jittered(delay: Duration) -> Duration {
+    delay.mul_f64(fastrand::f64().mul_add(0.4, 0.8))
 }
 
 /// Connects and passes events on until the stream ends.
@@ -54,18 +99,39 @@ async fn attach(
     restart: &Restart,
     delay: &mut Duration,
     told: &mut Option<Problem>,
-) -> Result<(), Problem> {
+) -> End {
     let id = &engine.identity().id;
-    let version = engine.connect().await.map_err(|error| error.problem())?;
+    let version = match engine.connect().await {
+        Ok(version) => version,
+        Err(error) => return End::Problem(error.problem()),
+    };
+    if let Some(twin) = supervisor.engines().claim(id, version.key.as_deref()) {
+        tracing::info!(engine = %id, %twin, "leads to the same engine");
+        supervisor.merged().note(&engine.identity().endpoint, twin.clone());
+        supervisor.send(Event::EngineMerged {
+            engine: id.clone(),
+            into: twin,
+        });
+        return End::Twin;
+    }
     // Subscribe, then list (the transition asks for it once connected): nothing falls between the two.
-    let mut events = engine.events().await.map_err(|error| error.problem())?;
+    let mut events = match engine.events().await {
+        Ok(events) => events,
+        Err(error) => return End::Problem(error.problem()),
+    };
     tracing::info!(engine = %id, version = version.version, api = version.api, "connected");
     *told = None;
     supervisor.send(Event::EngineConnected {
         engine: id.clone(),
         kind: version.kind.as_str().to_owned(),
         version: version.version,
+        clock_offset: version.clock_offset,
+        health_checks: engine.capabilities().health_checks,
     });
+    let mut pings = tokio::time::interval_at(Instant::now() + PING, PING);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut pinged = Instant::now();
+    let mut count = 0;
     loop {
         tokio::select! {
             event = events.next() => match event {
@@ -77,35 +143,49 @@ async fn attach(
                 }
                 Some(Err(error)) => {
                     tracing::debug!(engine = %id, %error, "event stream");
-                    return Ok(());
+                    return End::Closed;
                 }
-                None => return Ok(()),
+                None => return End::Closed,
             },
+            now = pings.tick() => {
+                if let Err(error) = engine.ping().await {
+                    return End::Problem(error.problem());
+                }
+                *delay = FIRST_DELAY;
+                count += 1;
+                // A process that was stopped or slept for a while doesn't know what it missed.
+                let slept = now.duration_since(pinged) > 2 * PING;
+                pinged = now;
+                if slept || count >= PINGS_PER_CHECK {
+                    count = 0;
+                    supervisor.send(Event::EngineCheckDue(id.clone()));
+                }
+            }
             () = restart.0.notified() => {
-                return Err(Problem::new(ProblemCode::EngineFault, format!("{id} did not give its list of containers")));
+                let detail = format!("{id} did not give its list of containers");
+                return End::Problem(Problem::new(ProblemCode::EngineFault, detail));
             }
         }
     }
 }
 
-/// Only what concerns a service of locald's, and changes it.
+/// Only what changes what is shown of an instance.
 fn translate(engine: &SharedEngine, event: EngineEvent) -> Option<Event> {
     let change = match event.kind {
         EngineEventKind::Started | EngineEventKind::Paused | EngineEventKind::Unpaused => InstanceChange::Altered,
+        // What locald makes itself is told of by the answer to its start.
+        EngineEventKind::Created | EngineEventKind::Renamed if event.service.is_none() => InstanceChange::Altered,
         EngineEventKind::Signaled { signal } => InstanceChange::Signaled(signal),
         EngineEventKind::StopRequested => InstanceChange::StopRequested,
+        EngineEventKind::RestartRequested => InstanceChange::RestartRequested,
         EngineEventKind::Exited(facts) => InstanceChange::Exited(facts),
         EngineEventKind::Removed => InstanceChange::Removed,
-        EngineEventKind::Created
-        | EngineEventKind::OutOfMemory
-        | EngineEventKind::Renamed
-        | EngineEventKind::RestartRequested
-        | EngineEventKind::EngineHealth { .. } => return None,
+        EngineEventKind::EngineHealth { status } => InstanceChange::HealthSaid(status),
+        EngineEventKind::Created | EngineEventKind::Renamed | EngineEventKind::OutOfMemory => return None,
     };
-    let engine = engine.identity().id.clone();
     Some(Event::InstanceChanged {
-        engine,
-        service: event.service?,
+        engine: engine.identity().id.clone(),
+        service: event.service,
         instance: event.instance,
         change,
     })

@@ -25,7 +25,6 @@ pub enum LogItem {
 /// Opens a log; the reading ends when the receiver is dropped.
 pub(crate) fn open(
     supervisor: SupervisorHandle,
-    engines: Vec<SharedEngine>,
     service: ServiceId,
     tail: Option<u32>,
     follow: bool,
@@ -34,7 +33,6 @@ pub(crate) fn open(
     tokio::spawn(async move {
         let reader = Reader {
             supervisor,
-            engines,
             service,
             lines: lines.clone(),
         };
@@ -48,7 +46,6 @@ pub(crate) fn open(
 
 struct Reader {
     supervisor: SupervisorHandle,
-    engines: Vec<SharedEngine>,
     service: ServiceId,
     lines: mpsc::Sender<LogItem>,
 }
@@ -112,16 +109,13 @@ impl Reader {
                 let Some(service) = snapshot.service(&self.service) else {
                     return Err(format!("{} is not known any more", self.service));
                 };
-                let engine = self
-                    .engines
-                    .iter()
-                    .find(|engine| service.engine.as_ref() == Some(&engine.identity().id));
+                let engine = service.engine.as_ref().and_then(|id| self.supervisor.engines().get(id));
                 let runs = matches!(service.state, StateKind::Running | StateKind::Stopping);
                 if let (Some(engine), Some(instance)) = (engine, &service.instance)
                     && (read.is_none() || (runs && read == Some(instance)) || read.is_some_and(|old| old != instance))
                     && service.state != StateKind::Unknown
                 {
-                    return Ok((SharedEngine::clone(engine), instance.clone()));
+                    return Ok((engine, instance.clone()));
                 }
                 if !follow {
                     return Err(format!("{} has not run yet, so it has no log", self.service));

@@ -7,7 +7,7 @@ use std::{
 };
 
 use locald_config::{Folders, write_atomically};
-use locald_core::{ProjectName, ServiceId, snapshot::Desired};
+use locald_core::{EngineId, ProjectName, state::Memory};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 
@@ -20,20 +20,31 @@ pub(crate) struct KnownProject {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
-    desired: PathBuf,
+    memory: PathBuf,
     projects: PathBuf,
+    engines: PathBuf,
 }
 
 impl Store {
     pub(crate) fn new(folders: &Folders) -> Self {
         Self {
-            desired: folders.state.join("desired.json"),
+            memory: folders.state.join("services.json"),
+            engines: folders.state.join("engines.json"),
             projects: folders.state.join("projects.json"),
         }
     }
 
-    pub(crate) fn desired(&self) -> BTreeMap<ServiceId, Desired> {
-        read(&self.desired)
+    pub(crate) fn memory(&self) -> Memory {
+        read(&self.memory)
+    }
+
+    /// The id of each endpoint that was ever used.
+    pub(crate) fn engine_ids(&self) -> BTreeMap<String, EngineId> {
+        read(&self.engines)
+    }
+
+    pub(crate) fn save_engine_ids(&self, ids: &BTreeMap<String, EngineId>) -> io::Result<()> {
+        write(&self.engines, ids)
     }
 
     pub(crate) fn projects(&self) -> Vec<KnownProject> {
@@ -44,15 +55,15 @@ impl Store {
         write(&self.projects, &projects)
     }
 
-    /// Writes every change of what people asked for, until the sender is gone.
-    pub(crate) async fn keep_desired(self, mut wishes: watch::Receiver<BTreeMap<ServiceId, Desired>>) {
-        while wishes.changed().await.is_ok() {
-            let desired = wishes.borrow_and_update().clone();
-            let path = self.desired.clone();
-            let written = tokio::task::spawn_blocking(move || write(&path, &desired)).await;
+    /// Writes every change of what is to be remembered, until the sender is gone.
+    pub(crate) async fn keep_memory(self, mut changes: watch::Receiver<Memory>) {
+        while changes.changed().await.is_ok() {
+            let memory = changes.borrow_and_update().clone();
+            let path = self.memory.clone();
+            let written = tokio::task::spawn_blocking(move || write(&path, &memory)).await;
             match written {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(path = %self.desired.display(), %error, "not saved"),
+                Ok(Err(error)) => tracing::error!(path = %self.memory.display(), %error, "not saved"),
                 Err(error) => tracing::error!(%error, "not saved"),
             }
         }

@@ -1,16 +1,20 @@
 //! The event loop. One task owns the state; everything else sends it events and reads snapshots.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use locald_core::{Command, EngineId, Event, ServiceId, Snapshot, State, snapshot::Desired, transition::transition};
+use locald_core::{Command, Event, Snapshot, State, state::Memory, transition::transition};
 use locald_engine::SharedEngine;
 use tokio::{
     sync::{broadcast, mpsc, oneshot, watch},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
 };
 
-use crate::{effects::Effects, link};
+use crate::{
+    effects::Effects,
+    engines::{self, Engines, Merged},
+    link,
+};
 
 /// How many steps a slow subscriber may lag behind before it has to compare snapshots itself.
 const STEPS_KEPT: usize = 1024;
@@ -33,7 +37,7 @@ pub struct Step {
 #[derive(Debug)]
 pub struct Supervisor {
     handle: SupervisorHandle,
-    tasks: Vec<JoinHandle<()>>,
+    task: JoinHandle<()>,
 }
 
 /// Sends events in and reads the picture.
@@ -42,24 +46,23 @@ pub struct SupervisorHandle {
     inbox: mpsc::UnboundedSender<Input>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     steps: broadcast::Sender<Step>,
+    engines: Engines,
+    merged: Merged,
 }
 
 pub(crate) enum Input {
     Event(Event),
+    /// An engine that is to be connected from now on.
+    Engine(SharedEngine),
     /// An event whose sender wants to know when it is in the picture.
     Applied(Event, oneshot::Sender<u64>),
 }
 
 impl Supervisor {
-    /// Starts the loop and connects the engines. `desired` is what people asked for in an earlier life; every change
-    /// of it goes to `wishes`.
+    /// Starts the loop and connects the engines. `memory` is what an earlier life left; every change of it goes to
+    /// `keep`.
     #[must_use]
-    pub fn start(
-        engines: Vec<SharedEngine>,
-        clock: Clock,
-        desired: BTreeMap<ServiceId, Desired>,
-        wishes: watch::Sender<BTreeMap<ServiceId, Desired>>,
-    ) -> Self {
+    pub fn start(engines: Vec<SharedEngine>, clock: Clock, memory: Memory, keep: watch::Sender<Memory>) -> Self {
         let (inbox, events) = mpsc::unbounded_channel();
         let (publish, snapshots) = watch::channel(Arc::new(Snapshot::default()));
         let (steps, _) = broadcast::channel(STEPS_KEPT);
@@ -67,29 +70,16 @@ impl Supervisor {
             inbox: inbox.clone(),
             snapshots,
             steps: steps.clone(),
+            engines: Engines::default(),
+            merged: Merged::default(),
         };
-        handle.send(Event::DesiredRestored(desired));
-        let mut tasks = Vec::new();
-        let mut by_id: BTreeMap<EngineId, (SharedEngine, link::Restart)> = BTreeMap::new();
+        handle.send(Event::MemoryRestored(memory));
         for engine in engines {
-            let identity = engine.identity().clone();
-            handle.send(Event::EngineFound {
-                engine: identity.id.clone(),
-                kind: identity.kind.as_str().to_owned(),
-                endpoint: identity.endpoint.clone(),
-                source: identity.source.clone(),
-            });
-            let restart = link::Restart::default();
-            tasks.push(tokio::spawn(link::keep(
-                Arc::clone(&engine),
-                handle.clone(),
-                restart.clone(),
-            )));
-            by_id.insert(identity.id, (engine, restart));
+            handle.add_engine(engine);
         }
-        let effects = Effects::new(by_id, handle.clone());
-        tasks.push(tokio::spawn(run(events, effects, publish, steps, clock, wishes)));
-        Self { handle, tasks }
+        let effects = Effects::new(handle.clone());
+        let task = tokio::spawn(run(events, effects, publish, steps, clock, keep, handle.clone()));
+        Self { handle, task }
     }
 
     /// The way in.
@@ -101,9 +91,7 @@ impl Supervisor {
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        for task in &self.tasks {
-            task.abort();
-        }
+        self.task.abort();
     }
 }
 
@@ -111,6 +99,21 @@ impl SupervisorHandle {
     /// Sends an event. After the loop has ended it goes nowhere.
     pub fn send(&self, event: Event) {
         let _ = self.inbox.send(Input::Event(event));
+    }
+
+    /// Connects one more engine; nothing happens when one of its id is there.
+    pub fn add_engine(&self, engine: SharedEngine) {
+        let _ = self.inbox.send(Input::Engine(engine));
+    }
+
+    /// The ways to the engines.
+    pub(crate) fn engines(&self) -> &Engines {
+        &self.engines
+    }
+
+    /// The ways that turned out to lead to an engine that is connected already.
+    pub(crate) fn merged(&self) -> &Merged {
+        &self.merged
     }
 
     /// Sends a command and waits until it is in the picture; gives the `seq` from which on snapshots reflect it.
@@ -151,17 +154,35 @@ async fn run(
     publish: watch::Sender<Arc<Snapshot>>,
     steps: broadcast::Sender<Step>,
     clock: Clock,
-    wishes: watch::Sender<BTreeMap<ServiceId, Desired>>,
+    keep: watch::Sender<Memory>,
+    handle: SupervisorHandle,
 ) {
+    // Dropped with the loop, and so are they.
+    let mut links = JoinSet::new();
     let mut state = State::default();
     let mut current = Arc::new(Snapshot::default());
     while let Some(input) = events.recv().await {
         let (event, reply) = match input {
+            Input::Engine(engine) => {
+                let restart = link::Restart::default();
+                if !handle.engines.add(Arc::clone(&engine), restart.clone()) {
+                    continue;
+                }
+                links.spawn(link::keep(Arc::clone(&engine), handle.clone(), restart));
+                (engines::found(&engine), None)
+            }
             Input::Event(event) => (event, None),
             Input::Applied(event, reply) => (event, Some(reply)),
         };
         let now = clock();
-        let commanded = matches!(event, Event::Commanded(_));
+        let memorable = matches!(
+            event,
+            Event::Commanded(_)
+                | Event::StartFinished { .. }
+                | Event::InstancesListed { .. }
+                | Event::InstanceInspected { .. }
+                | Event::EngineMerged { .. }
+        );
         let todo = transition(&mut state, event, now);
         // Effects first: the engine hears of a click before the surfaces do.
         for effect in todo {
@@ -179,11 +200,11 @@ async fn run(
             // Fails only when nobody listens.
             let _ = steps.send(step);
         }
-        if commanded {
-            wishes.send_if_modified(|old| {
-                let desired = state.desired();
-                let changed = *old != desired;
-                *old = desired;
+        if memorable {
+            keep.send_if_modified(|old| {
+                let memory = state.memory();
+                let changed = *old != memory;
+                *old = memory;
                 changed
             });
         }

@@ -39,6 +39,8 @@ pub(crate) const TEST: &[&str] = &[
     "procps",
     "util-linux",
     "jq",
+    "openssh-client",
+    "openssh-server",
 ];
 /// All of them.
 pub(crate) const ALL: &[&[&str]] = &[BUILD, DISPLAY, ENGINE, TEST];

@@ -32,4 +32,8 @@ version: string | null,
 /**
  * Why it is offline.
  */
-error: ProblemView | null, };
+error: ProblemView | null,
+/**
+ * Does it run new services, where nothing else is said?
+ */
+is_default: boolean, };

@@ -3,4 +3,4 @@
 /**
  * A kind of fault. Fields are only ever added; the text form is part of `--json`.
  */
-export type ProblemCode = "engine_missing" | "engine_refused" | "engine_not_permitted" | "engine_is_directory" | "engine_silent" | "engine_version" | "engine_fault" | "engine_lost" | "no_engine" | "image_missing" | "port_in_use" | "port_not_permitted" | "mount_missing" | "command_not_found" | "start_failed" | "stop_failed" | "dependency_failed" | "name_taken" | "config_broken" | "config_missing" | "not_in_config" | "logs_not_kept";
+export type ProblemCode = "engine_missing" | "engine_refused" | "engine_not_permitted" | "engine_is_directory" | "engine_silent" | "engine_version" | "engine_fault" | "engine_lost" | "no_engine" | "no_such_engine" | "engine_differs" | "image_missing" | "port_in_use" | "port_not_permitted" | "mount_missing" | "command_not_found" | "start_failed" | "stop_failed" | "dependency_failed" | "name_taken" | "config_broken" | "config_missing" | "not_in_config" | "logs_not_kept";

@@ -10,9 +10,13 @@ export type ProjectRow = {
  */
 name: string,
 /**
- * Its folder.
+ * Its folder; empty for a group of containers that locald did not make.
  */
 folder: string,
+/**
+ * A group of containers that locald did not make: a compose project, or those without one.
+ */
+external: boolean,
 /**
  * What is wrong with its file.
  */

@@ -48,7 +48,7 @@ pub(crate) async fn run(
         status
             .services
             .iter()
-            .filter(|service| service.project == *name)
+            .filter(|service| service.project == *name && !service.external)
             .map(|service| service.id.clone())
             .collect()
     } else {

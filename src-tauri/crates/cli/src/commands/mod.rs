@@ -6,11 +6,13 @@ mod engines;
 mod events;
 mod host;
 mod logs;
+mod moves;
+mod mute;
 mod open;
 mod status;
 
 use crate::{
-    args::{Args, Command},
+    args::{Args, Command, Engines},
     connect,
     exit::Failure,
     target,
@@ -62,7 +64,15 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             };
             logs::run(client, &project, &service, options).await
         }
-        Command::Engines => engines::run(client, json).await,
+        Command::Engines { command: None } => engines::run(client, json).await,
+        Command::Engines {
+            command: Some(Engines::Default { engine }),
+        } => engines::set_default(client, &engine, json).await,
+        Command::Move { service, engine, wait } => {
+            moves::run(&folders, client, &project, &service, engine, wait, json).await
+        }
+        Command::Mute { service, time } => mute::run(client, &project, &service, Some(time)).await,
+        Command::Unmute { service } => mute::run(client, &project, &service, None).await,
         Command::Events => events::run(client, &project, json).await,
         Command::Open { .. } | Command::Host | Command::Completions { .. } => Ok(()),
     }

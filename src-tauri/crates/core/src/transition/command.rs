@@ -7,8 +7,8 @@ use crate::{
     ServiceId,
     event::{Command, Effect},
     graph,
-    snapshot::{Desired, EngineLink},
-    state::Phase,
+    snapshot::Desired,
+    state::{EngineRecord, Phase, Service},
 };
 
 impl Turn<'_> {
@@ -43,7 +43,62 @@ impl Turn<'_> {
                     self.request_restart(id);
                 }
             }
+            Command::Move { service, engine } => self.request_move(&service, &engine),
+            Command::Mute { service, mute } => {
+                if let Some(service) = self.service(&service) {
+                    service.muted = mute;
+                }
+            }
         }
+    }
+
+    /// A person wants it on another engine. What runs is stopped there first; what is there stays there.
+    fn request_move(&mut self, id: &ServiceId, word: &str) {
+        let Some(target) = self.state.engine_called(word).map(|engine| engine.id.clone()) else {
+            return;
+        };
+        let Some(service) = self.service(id) else { return };
+        if service.external || service.engine.as_ref() == Some(&target) {
+            return;
+        }
+        service.moving_to = Some(target);
+        if service.instance.as_ref().is_some_and(|instance| instance.alive) || service.is_active() {
+            self.begin_stop(id);
+        }
+    }
+
+    /// Carries out moves whose service is down. Says whether one was.
+    pub(super) fn relocate(&mut self) -> bool {
+        let movable = |service: &Service| service.moving_to.is_some() && !service.is_active();
+        let Some(id) = self
+            .state
+            .services
+            .iter()
+            .find(|(_, service)| movable(service))
+            .map(|(id, _)| id.clone())
+        else {
+            return false;
+        };
+        let Some(service) = self.service(&id) else { return false };
+        let Some(target) = service.moving_to.take() else {
+            return false;
+        };
+        service.engine = Some(target.clone());
+        service.held = true;
+        service.instance = None;
+        service.accounted = None;
+        service.problem = None;
+        service.rest();
+        let start = std::mem::take(&mut service.start_pending) || service.desired == Desired::Running;
+        self.enter(&id, Phase::Unknown);
+        if self.state.engine(&target).is_some_and(EngineRecord::is_ready) {
+            // It may have been there before.
+            self.effects.push(Effect::List { engine: target });
+        }
+        if start && let Some(service) = self.service(&id) {
+            service.start_pending = true;
+        }
+        true
     }
 
     fn with_dependencies(&self, ids: Vec<ServiceId>) -> BTreeSet<ServiceId> {
@@ -56,8 +111,7 @@ impl Turn<'_> {
     fn request_start(&mut self, id: &ServiceId) {
         let Some(service) = self.service(id) else { return };
         service.desired = Desired::Running;
-        service.restarts = 0;
-        service.attempts = 0;
+        service.begin_anew();
         match service.phase {
             Phase::Waiting
             | Phase::Preparing { .. }
@@ -78,6 +132,7 @@ impl Turn<'_> {
         let Some(service) = self.service(id) else { return };
         service.desired = Desired::Stopped;
         service.start_pending = false;
+        service.was_up = false;
         self.begin_stop(id);
     }
 
@@ -87,8 +142,7 @@ impl Turn<'_> {
         let runs = matches!(service.phase, Phase::Running { .. });
         if runs {
             service.desired = Desired::Running;
-            service.restarts = 0;
-            service.attempts = 0;
+            service.begin_anew();
             self.begin_stop(id);
         } else {
             self.request_start(id);
@@ -99,7 +153,7 @@ impl Turn<'_> {
     pub(super) fn begin_stop(&mut self, id: &ServiceId) {
         let engine = self.state.services.get(id).and_then(|service| service.engine.as_ref());
         let record = engine.and_then(|id| self.state.engines.iter().find(|engine| engine.id == *id));
-        let awaited = record.is_some_and(|engine| !engine.listed && !matches!(engine.link, EngineLink::Offline { .. }));
+        let awaited = record.is_some_and(|engine| !engine.listed);
         let Some(service) = self.service(id) else { return };
         match service.phase.clone() {
             Phase::Running { .. } | Phase::Starting { answered: true, .. } => {
@@ -134,7 +188,10 @@ impl Turn<'_> {
                 self.enter(id, Phase::Stopped);
             }
             // Once its engine has told what runs, there may be something to stop.
-            Phase::Unknown => service.stop_pending = awaited,
+            Phase::Unknown => {
+                service.problem = None;
+                service.stop_pending = awaited;
+            }
             Phase::Stopping { .. } | Phase::Stopped => {}
         }
     }

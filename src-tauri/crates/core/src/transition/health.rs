@@ -18,8 +18,9 @@ impl Turn<'_> {
     /// Begins a new series of probes for an instance that was just seen running.
     pub(super) fn begin_probing(&mut self, id: &ServiceId) {
         let round = self.number();
+        let by_engine = self.engine_checks(id);
         let Some(service) = self.service(id) else { return };
-        let kind = if service.spec.health_check.is_some() {
+        let kind = if service.health_check().is_some() {
             HealthKind::Starting
         } else {
             HealthKind::None
@@ -30,12 +31,37 @@ impl Turn<'_> {
             failures: 0,
             round,
         };
-        self.probe(id, Duration::ZERO);
+        if !by_engine {
+            self.probe(id, Duration::ZERO);
+        }
+    }
+
+    /// Does the engine carry out the check in force? It does those of images, and not every engine does.
+    fn engine_checks(&self, id: &ServiceId) -> bool {
+        self.state.services.get(id).is_some_and(|service| {
+            let engine = service.engine.as_ref().and_then(|id| self.state.engine(id));
+            service.spec.health_check.is_none()
+                && service.health_check().is_some()
+                && engine.is_some_and(|engine| engine.health_checks)
+        })
+    }
+
+    /// What the engine's own run of an image's check came to.
+    pub(super) fn engine_says_of_health(&mut self, id: &ServiceId, said: HealthKind) {
+        let by_engine = self.engine_checks(id);
+        let Some(service) = self.service(id) else { return };
+        // A stop kills the probe that is under way, and that counts as its failure.
+        if !by_engine || service.intent.is_some() || !matches!(service.phase, Phase::Running { paused: false }) {
+            return;
+        }
+        service.health.kind = said;
+        service.health.detail =
+            (said == HealthKind::Unhealthy).then(|| "the health check of its image fails".to_owned());
     }
 
     fn probe(&mut self, id: &ServiceId, after: Duration) {
         let Some(service) = self.service(id) else { return };
-        let Some(check) = &service.spec.health_check else {
+        let Some(check) = service.health_check().cloned() else {
             return;
         };
         match target(service, &check.probe) {
@@ -62,7 +88,7 @@ impl Turn<'_> {
         if service.health.round != round || !matches!(service.phase, Phase::Running { paused: false }) {
             return;
         }
-        let Some(check) = service.spec.health_check.clone() else {
+        let Some(check) = service.health_check().cloned() else {
             return;
         };
         let health = &mut service.health;

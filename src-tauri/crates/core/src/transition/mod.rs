@@ -5,6 +5,7 @@
 
 mod command;
 mod engine;
+mod external;
 mod health;
 mod observe;
 mod operation;
@@ -49,7 +50,11 @@ impl Turn<'_> {
     fn apply(&mut self, event: Event) {
         match event {
             Event::Commanded(command) => self.commanded(command),
-            Event::DesiredRestored(desired) => self.desired_restored(desired),
+            Event::MemoryRestored(memory) => self.memory_restored(memory),
+            Event::DefaultEngineChanged(engine) => {
+                self.state.default_engine = engine;
+                self.place();
+            }
             Event::ProjectLoaded(project) => self.project_loaded(project),
             Event::ProjectFaulted { name, folder, problem } => self.project_faulted(name, folder, problem),
             Event::ProjectForgotten(name) => self.project_forgotten(&name),
@@ -59,7 +64,15 @@ impl Turn<'_> {
                 endpoint,
                 source,
             } => self.engine_found(engine, kind, endpoint, source),
-            Event::EngineConnected { engine, kind, version } => self.engine_connected(&engine, kind, version),
+            Event::EngineConnected {
+                engine,
+                kind,
+                version,
+                clock_offset,
+                health_checks,
+            } => self.engine_connected(&engine, kind, version, clock_offset, health_checks),
+            Event::EngineCheckDue(engine) => self.engine_check_due(engine),
+            Event::EngineMerged { engine, into } => self.engine_merged(&engine, &into),
             Event::EngineLost { engine, problem } => self.engine_lost(&engine, &problem),
             Event::InstancesListed { engine, instances } => self.instances_listed(&engine, instances),
             Event::InstanceChanged {
@@ -68,8 +81,9 @@ impl Turn<'_> {
                 instance,
                 change,
             } => {
-                self.instance_changed(&engine, &service, instance, change);
+                self.instance_changed(&engine, service, instance, change);
             }
+            Event::StrangerSeen { engine, observed } => self.stranger_seen(&engine, observed),
             Event::InstanceInspected {
                 service,
                 round,
@@ -89,6 +103,7 @@ impl Turn<'_> {
                 outcome,
             } => self.probed(&service, round, outcome),
             Event::BackOffElapsed { service, round } => self.back_off_elapsed(&service, round),
+            Event::Waited { service, round } => self.waited(&service, round),
             Event::NoticesChanged(notices) => self.state.notices = notices,
         }
     }
@@ -98,7 +113,8 @@ impl Turn<'_> {
         loop {
             let moved_stop = self.advance_stopping();
             let moved_start = self.advance_waiting();
-            if !moved_stop && !moved_start {
+            let relocated = self.relocate();
+            if !moved_stop && !moved_start && !relocated {
                 break;
             }
         }

@@ -1,13 +1,15 @@
 //! What an engine shows of an instance, and what that means for its service. Whether an end was a crash is
 //! decided here and nowhere else.
 
-use jiff::SignedDuration;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::Turn;
 use crate::{
     EngineId, InstanceId, ServiceId,
     event::{Effect, InstanceChange},
-    instance::{ExitFacts, ObservedInstance, RunState},
+    instance::{EngineRestarts, ExitFacts, ObservedInstance, RunState},
     restart,
     snapshot::{Desired, EngineLink, ExitReport, HealthKind},
     spec::Signal,
@@ -27,25 +29,52 @@ enum Verdict {
     Finished,
     /// Nobody asked for it.
     Crashed,
+    /// Killed, and whether somebody asked for it may still be told.
+    Unclear,
 }
+
+/// The kind whose events tell little of who asked for an end (containers/podman#16857).
+const PODMAN: &str = "podman";
+
+/// How long Podman may take to tell of the stop, restart or removal that an end was part of.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The first wait before an engine that could not be asked about an instance is asked again.
+const RETRY: Duration = Duration::from_secs(1);
 
 impl Turn<'_> {
     pub(super) fn instance_changed(
         &mut self,
         engine: &EngineId,
-        id: &ServiceId,
+        labelled: Option<ServiceId>,
         instance: InstanceId,
         change: InstanceChange,
     ) {
         // What still comes from an engine that is lost tells nothing: its list will, when it is back.
-        let online = self
+        let Some(record) = self
             .state
-            .engines
-            .iter()
-            .any(|record| record.id == *engine && matches!(record.link, EngineLink::Online { .. }));
+            .engine(engine)
+            .filter(|record| matches!(record.link, EngineLink::Online { .. }))
+        else {
+            return;
+        };
+        let (listed, podman) = (record.listed, record.kind == PODMAN);
+        let declared = labelled.filter(|id| self.state.services.get(id).is_some_and(|service| !service.external));
+        let Some(id) = declared.or_else(|| self.service_behind(engine, &instance)) else {
+            // One that no list has told of yet. What it comes to is told when its list or a look at it is there.
+            if listed && matches!(change, InstanceChange::Altered) {
+                self.stranger_mentioned(engine, instance);
+            }
+            return;
+        };
+        let id = &id;
         let now = self.now;
         let Some(service) = self.service(id) else { return };
-        if service.engine.as_ref() != Some(engine) || !online {
+        if service.engine.as_ref() != Some(engine) {
+            if matches!(change, InstanceChange::Altered) && listed {
+                // It was started where nothing of it was before.
+                self.effects.push(Effect::List { engine: engine.clone() });
+            }
             return;
         }
         let known = service.instance.as_ref().is_some_and(|known| known.id == instance);
@@ -66,15 +95,23 @@ impl Turn<'_> {
                     service.asked_to_end(signal, now);
                 }
             }
-            InstanceChange::StopRequested => {
-                if known {
+            // Docker tells of a restart after it, Podman before the end and also when its own restart policy does it.
+            InstanceChange::StopRequested | InstanceChange::RestartRequested => {
+                if known && service.instance.as_ref().is_some_and(|instance| instance.alive) {
                     service.asked_to_end(None, now);
+                } else if known && service.verdict_round != 0 {
+                    self.acquit(id);
                 }
             }
             InstanceChange::Exited(facts) => {
                 if known && !starting {
-                    self.exit_reported(id, facts);
+                    self.exit_reported(id, facts, podman);
                     self.inspect(id, true);
+                }
+            }
+            InstanceChange::HealthSaid(said) => {
+                if known {
+                    self.engine_says_of_health(id, said);
                 }
             }
             InstanceChange::Removed => {
@@ -89,7 +126,7 @@ impl Turn<'_> {
     /// An engine that has said how a process ended answers no question about it while it clears up after it (Docker
     /// 20.10: 70 ms). What is known is enough to judge; whether memory had run out, and the last line, are added when
     /// the look comes back.
-    fn exit_reported(&mut self, id: &ServiceId, facts: ExitFacts) {
+    fn exit_reported(&mut self, id: &ServiceId, facts: ExitFacts, podman: bool) {
         let Some(service) = self.service(id) else { return };
         let running = matches!(service.phase, Phase::Running { .. });
         let of_this_run = |instance: &Instance| {
@@ -101,7 +138,9 @@ impl Turn<'_> {
                     .is_none_or(|(end, start)| end >= start)
         };
         // Killed by a signal that nobody is known to have sent: memory may have run out, or somebody's stop is told late.
-        let open = service.intent.is_none() && matches!(facts.code, None | Some(137 | 143));
+        // On Podman it is told late or never: there the end is shown, and what it was is decided a moment later.
+        let unclear = service.intent.is_none() && is_unclear(&facts);
+        let open = unclear && !podman;
         service.pending_exit = Some(facts.clone());
         if let Some(instance) = service
             .instance
@@ -113,6 +152,71 @@ impl Turn<'_> {
             let instance = instance.clone();
             self.ended(id, &instance, &facts, None);
         }
+    }
+
+    /// Podman's `stop`, or the next start, came after the end: somebody asked for it.
+    fn acquit(&mut self, id: &ServiceId) {
+        let Some(service) = self.service(id) else { return };
+        service.verdict_round = 0;
+        service.ended_by_itself = false;
+        if service.phase == Phase::Exited {
+            self.enter(id, Phase::Stopped);
+        }
+    }
+
+    /// A wait is over: for a word of who ended it, for a stable run, or until another look.
+    pub(super) fn waited(&mut self, id: &ServiceId, round: u64) {
+        let Some(service) = self.service(id) else { return };
+        if service.verdict_round == round {
+            service.verdict_round = 0;
+            let instance = service.instance.clone();
+            let Some(exit) = service.exit.as_mut().filter(|_| service.phase == Phase::Exited) else {
+                return;
+            };
+            exit.crashed = true;
+            let ran = ran_for(instance.as_ref(), exit.at, service.since);
+            self.follow_up(id, Verdict::Crashed, ran, true);
+        } else if service.stable_round == round {
+            if matches!(service.phase, Phase::Running { .. }) {
+                service.attempts = 0;
+                service.crash_looping = false;
+            }
+        } else if service.retry.0 == round {
+            service.retry.0 = 0;
+            let looks = matches!(service.phase, Phase::Unknown | Phase::BackingOff { until: None, .. });
+            if looks && self.engine_is_online(id) {
+                self.inspect(id, false);
+            }
+        }
+    }
+
+    fn engine_is_online(&self, id: &ServiceId) -> bool {
+        let engine = self.state.services.get(id).and_then(|service| service.engine.as_ref());
+        engine
+            .and_then(|id| self.state.engine(id))
+            .is_some_and(|engine| matches!(engine.link, EngineLink::Online { .. }))
+    }
+
+    /// Another look in a while, later each time.
+    fn look_again(&mut self, id: &ServiceId, first: Duration) {
+        let round = self.number();
+        let Some(service) = self.service(id) else { return };
+        let after = first.saturating_mul(1 << service.retry.1.min(5));
+        service.retry = (round, service.retry.1 + 1);
+        self.effects.push(Effect::Wait {
+            service: id.clone(),
+            round,
+            after,
+        });
+    }
+
+    /// An engine's time by the host's clock, never one to come.
+    fn here(&self, id: &ServiceId, time: Timestamp) -> Timestamp {
+        let engine = self.state.services.get(id).and_then(|service| service.engine.as_ref());
+        let offset = engine
+            .and_then(|id| self.state.engine(id))
+            .map_or(SignedDuration::ZERO, |engine| engine.clock_offset);
+        time.checked_sub(offset).map_or(self.now, |time| time.min(self.now))
     }
 
     /// Asks for a look at the service's instance.
@@ -140,7 +244,10 @@ impl Turn<'_> {
         observed: Option<ObservedInstance>,
         last_line: Option<String>,
     ) {
-        if self.service(id).is_some_and(|service| service.inspect_round == round) {
+        if let Some(service) = self.service(id)
+            && service.inspect_round == round
+        {
+            service.retry = (0, 0);
             self.observe(id, observed, last_line);
         }
     }
@@ -152,6 +259,9 @@ impl Turn<'_> {
         {
             service.rest();
             self.enter(id, Phase::Unknown);
+            if self.engine_is_online(id) {
+                self.look_again(id, RETRY);
+            }
         }
     }
 
@@ -159,13 +269,25 @@ impl Turn<'_> {
     pub(super) fn observe(&mut self, id: &ServiceId, observed: Option<ObservedInstance>, last_line: Option<String>) {
         let Some(service) = self.service(id) else { return };
         let decided_elsewhere = service.is_decided_elsewhere();
+        if let Some(seen) = &observed {
+            service.held = true;
+            if seen.started_at.is_some() {
+                service.image_check.clone_from(&seen.health_check);
+                service.engine_restarts = seen.engine_restarts;
+            }
+        }
         match observed {
             None => self.observed_gone(id, last_line),
             Some(seen) => match seen.run.clone() {
                 RunState::Running => self.observed_alive(id, &seen, false),
                 RunState::Paused => self.observed_alive(id, &seen, true),
-                RunState::Exited(facts) | RunState::Restarting(facts) => {
+                RunState::Exited(facts) => self.observed_exit(id, &seen, &facts, last_line),
+                RunState::Restarting(facts) => {
+                    if service.engine_restarts.is_none() {
+                        service.engine_restarts = Some(EngineRestarts::Always);
+                    }
                     self.observed_exit(id, &seen, &facts, last_line);
+                    self.engine_will_restart(id);
                 }
                 RunState::Created | RunState::Unknown(_) => {
                     service.instance = Some(Instance::of(&seen));
@@ -182,12 +304,20 @@ impl Turn<'_> {
     fn observed_alive(&mut self, id: &ServiceId, seen: &ObservedInstance, paused: bool) {
         let now = self.now;
         let Some(service) = self.service(id) else { return };
-        let same_run = service
+        let known = service
             .instance
             .as_ref()
-            .is_some_and(|known| known.id == seen.id && known.started_at == seen.started_at && known.alive);
+            .filter(|known| known.id == seen.id && known.alive)
+            .map(|known| known.started_at);
+        // A list doesn't tell when a stranger's instance started, and a look at it does.
+        let same_run = known.is_some_and(|known| {
+            known == seen.started_at || (service.external && (known.is_none() || seen.started_at.is_none()))
+        });
+        let learned = same_run && known == Some(None) && seen.started_at.is_some();
         let was = service.phase.clone();
-        service.instance = Some(Instance::of(seen));
+        let mut instance = Instance::of(seen);
+        instance.started_at = instance.started_at.or(known.flatten());
+        service.instance = Some(instance);
         service.pending_exit = None;
         // The answer to the operation that is under way comes before what is seen of it.
         if matches!(was, Phase::Stopping { .. } | Phase::Starting { answered: false, .. }) {
@@ -196,35 +326,81 @@ impl Turn<'_> {
         if let Phase::Preparing { ticket, .. } = &was {
             self.effects.push(Effect::Cancel { ticket: ticket.clone() });
         }
+        let started = seen.started_at.map(|started| self.here(id, started));
         let Some(service) = self.service(id) else { return };
+        if service.external {
+            service.desired = Desired::Running;
+        }
+        service.was_up = false;
+        service.gave_up = false;
+        service.verdict_round = 0;
         if !same_run {
             service.exit = None;
             // Who asked an earlier run to end says nothing of this one.
             service.intent = None;
         }
-        if !matches!(was, Phase::Unknown) {
+        if matches!(was, Phase::BackingOff { until: None, .. }) {
+            service.restarts += 1;
+            service.attempts += 1;
+        }
+        if !matches!(was, Phase::Unknown) || service.problem.as_ref().is_some_and(|problem| problem.code.is_engine()) {
             service.problem = None;
         }
-        let found = matches!(was, Phase::Unknown);
+        let found = matches!(was, Phase::Unknown) || learned;
+        let steady = service.attempts > 0 && !same_run;
         self.enter(id, Phase::Running { paused });
+        if steady {
+            let round = self.number();
+            self.effects.push(Effect::Wait {
+                service: id.clone(),
+                round,
+                after: restart::STABLE_RUN,
+            });
+            if let Some(service) = self.service(id) {
+                service.stable_round = round;
+            }
+        }
         let Some(service) = self.service(id) else { return };
-        if found && let Some(started) = seen.started_at {
-            // It ran before locald saw it. An engine's clock may be ahead of ours; a time to come helps nobody.
-            service.since = Some(started.min(now));
+        if found && let Some(started) = started {
+            // It ran before locald saw it.
+            service.since = Some(started);
         } else if !same_run {
             // Also when it was started again before anybody saw it down.
             service.since = Some(now);
         }
         if paused {
             service.rest();
-        } else if !same_run || was != (Phase::Running { paused: false }) {
+        } else if !same_run || learned || was != (Phase::Running { paused: false }) {
             self.begin_probing(id);
+        }
+        if let Some(said) = seen.engine_health
+            && !paused
+        {
+            self.engine_says_of_health(id, said);
+        }
+    }
+
+    /// It ended, and its engine is about to start it again.
+    fn engine_will_restart(&mut self, id: &ServiceId) {
+        if self.service(id).is_some_and(|service| {
+            matches!(service.phase, Phase::Exited | Phase::Stopped | Phase::Unknown) && service.intent.is_none()
+        }) {
+            let round = self.number();
+            self.enter(id, Phase::BackingOff { until: None, round });
         }
     }
 
     fn observed_gone(&mut self, id: &ServiceId, last_line: Option<String>) {
         let Some(service) = self.service(id) else { return };
         let gone = service.instance.take();
+        if service.external {
+            service.desired = Desired::Stopped;
+        }
+        if service.verdict_round != 0 {
+            // `rm -f`: the end was somebody's wish.
+            self.acquit(id);
+        }
+        let Some(service) = self.service(id) else { return };
         match service.phase.clone() {
             // An operation is under way; its answer decides.
             Phase::Stopping { ticket: Some(_), .. }
@@ -248,7 +424,8 @@ impl Turn<'_> {
                 ticket: None,
                 starting: None,
             } => match (service.pending_exit.take(), gone) {
-                (Some(facts), Some(gone)) => self.ended(id, &gone, &facts, last_line),
+                // Killed and gone with it: somebody removed it.
+                (Some(facts), Some(gone)) if !is_unclear(&facts) => self.ended(id, &gone, &facts, last_line),
                 _ => {
                     service.rest();
                     self.enter(id, Phase::Stopped);
@@ -259,17 +436,48 @@ impl Turn<'_> {
 
     fn observed_exit(&mut self, id: &ServiceId, seen: &ObservedInstance, facts: &ExitFacts, last_line: Option<String>) {
         let now = self.now;
+        let at = facts.at.map_or(now, |at| self.here(id, at));
+        let docker = self
+            .state
+            .services
+            .get(id)
+            .and_then(|service| service.engine.as_ref())
+            .and_then(|engine| self.state.engine(engine))
+            .is_none_or(|engine| engine.kind != PODMAN);
         let Some(service) = self.service(id) else { return };
-        let instance = Instance::of(seen);
+        let mut instance = Instance::of(seen);
+        if let Some(known) = service.instance.as_ref().filter(|known| known.id == seen.id) {
+            instance.started_at = instance.started_at.or(known.started_at);
+        }
         service.instance = Some(instance.clone());
         service.pending_exit = None;
-        let at = facts.at.unwrap_or(now);
-        let told = service.accounted == Some((seen.id.clone(), seen.started_at));
+        let told = service.is_accounted(&seen.id, seen.started_at);
         if told && let Some(exit) = &mut service.exit {
             exit.oom |= facts.oom;
             exit.last_line = exit.last_line.take().or(last_line.clone());
+            if facts.oom && service.verdict_round != 0 {
+                // The engine says who it was.
+                let round = service.verdict_round;
+                self.waited(id, round);
+                return;
+            }
         }
+        let Some(service) = self.service(id) else { return };
+        let resumes = service.was_up && service.desired == Desired::Running && !service.external;
+        let with_engine =
+            service.intent.is_none() && ended_with_engine(service.desired, facts, service.was_up && docker);
         match service.phase.clone() {
+            // The engine was to start it again and, it seems, doesn't. Podman shows it so for a moment also when it does.
+            Phase::BackingOff { until: None, .. } if matches!(seen.run, RunState::Exited(_)) => {
+                if service.retry.1 > 0 {
+                    service.gave_up = service.exit.as_ref().is_some_and(|exit| exit.crashed);
+                    service.crash_looping = false;
+                    service.retry = (0, 0);
+                    self.enter(id, Phase::Exited);
+                } else {
+                    self.look_again(id, GRACE);
+                }
+            }
             // An operation is under way, or the end is told already.
             Phase::Waiting
             | Phase::Preparing { .. }
@@ -280,17 +488,26 @@ impl Turn<'_> {
             // A stop of ours is under way: its answer moves the service, this is only how it ended.
             Phase::Stopping { ticket: Some(_), .. } => service.report_exit(facts, Verdict::Stopped, last_line, at),
             Phase::Stopped | Phase::Exited if told || service.desired == Desired::Stopped => {
+                if !told && seen.started_at.is_some() {
+                    service.report_exit(facts, Verdict::Stopped, last_line, at);
+                    service.accounted = Some((seen.id.clone(), seen.started_at));
+                }
+            }
+            Phase::Unknown if resumes && (with_engine || told) && !service.is_done() => {
                 if !told {
                     service.report_exit(facts, Verdict::Stopped, last_line, at);
                     service.accounted = Some((seen.id.clone(), seen.started_at));
                 }
+                service.rest();
+                self.enter(id, Phase::Stopped);
+                self.begin_start(id);
             }
             Phase::Unknown if told => {
                 service.rest();
                 let by_itself = service.desired == Desired::Running && service.ended_by_itself;
                 self.enter(id, if by_itself { Phase::Exited } else { Phase::Stopped });
             }
-            Phase::Unknown if service.intent.is_none() && ended_with_engine(service.desired, facts) => {
+            Phase::Unknown if with_engine => {
                 service.report_exit(facts, Verdict::Stopped, last_line, at);
                 service.accounted = Some((seen.id.clone(), seen.started_at));
                 service.rest();
@@ -312,23 +529,66 @@ impl Turn<'_> {
     fn ended(&mut self, id: &ServiceId, instance: &Instance, facts: &ExitFacts, last_line: Option<String>) {
         let now = self.now;
         let Some(service) = self.service(id) else { return };
-        let verdict = judge(facts, service.intent.as_ref(), now);
-        let live = !matches!(service.phase, Phase::Unknown);
+        let live = !matches!(service.phase, Phase::Unknown) || service.was_up;
         let ran = match (instance.started_at, facts.at) {
             (Some(from), Some(to)) => to.duration_since(from),
             _ => service
                 .since
                 .map_or(SignedDuration::ZERO, |since| now.duration_since(since)),
         };
+        let intent = service.intent.clone();
+        let ended_at = facts.at.map_or(now, |at| self.here(id, at));
+        let podman = self
+            .state
+            .services
+            .get(id)
+            .and_then(|service| service.engine.as_ref())
+            .and_then(|engine| self.state.engine(engine))
+            .is_some_and(|engine| engine.kind == PODMAN);
+        let unclear = podman && live && intent.is_none() && is_unclear(facts);
+        let verdict = if unclear {
+            Verdict::Unclear
+        } else {
+            judge(facts, intent.as_ref(), ended_at, now)
+        };
+        let Some(service) = self.service(id) else { return };
+        service.accounted = Some((instance.id.clone(), instance.started_at));
+        service.ended_at = Some(now);
+        service.report_exit(facts, verdict, last_line, ended_at);
+        service.rest();
+        if verdict == Verdict::Stopped {
+            // Whatever came before it, somebody took it in hand.
+            service.begin_anew();
+        }
+        self.follow_up(id, verdict, ran, live);
+    }
+
+    /// What follows from an end.
+    fn follow_up(&mut self, id: &ServiceId, verdict: Verdict, ran: SignedDuration, live: bool) {
+        let now = self.now;
+        let Some(service) = self.service(id) else { return };
         if ran >= SignedDuration::try_from(restart::STABLE_RUN).unwrap_or(SignedDuration::MAX) {
             service.attempts = 0;
+            service.crash_looping = false;
         }
-        service.accounted = Some((instance.id.clone(), instance.started_at));
-        service.report_exit(facts, verdict, last_line, facts.at.unwrap_or(now));
-        service.rest();
+        if service.external {
+            service.desired = Desired::Stopped;
+        }
         let down_wanted = matches!(service.phase, Phase::Stopping { .. });
         match verdict {
             Verdict::Stopped => self.enter(id, Phase::Stopped),
+            Verdict::Unclear if !down_wanted => {
+                let round = self.number();
+                self.effects.push(Effect::Wait {
+                    service: id.clone(),
+                    round,
+                    after: GRACE,
+                });
+                if let Some(service) = self.service(id) {
+                    service.verdict_round = round;
+                }
+                self.enter(id, Phase::Exited);
+            }
             _ if down_wanted => {
                 self.enter(id, Phase::Stopped);
                 if self
@@ -338,14 +598,29 @@ impl Turn<'_> {
                     self.begin_start(id);
                 }
             }
-            Verdict::Finished | Verdict::Crashed => {
-                let wait = restart::delay(service.spec.restart, verdict == Verdict::Crashed, service.attempts)
+            Verdict::Finished | Verdict::Crashed | Verdict::Unclear => {
+                let crashed = verdict == Verdict::Crashed;
+                if live
+                    && let Some(policy) = service.engine_restarts
+                    && restart::engine_starts_it(policy, crashed)
+                {
+                    service.crash_looping = crashed && service.attempts >= restart::LOOP;
+                    let round = self.number();
+                    self.enter(id, Phase::BackingOff { until: None, round });
+                    return;
+                }
+                let wait = restart::delay(service.spec.restart, crashed, service.attempts)
                     .filter(|_| live && service.desired == Desired::Running && service.declared);
                 match wait {
-                    None => self.enter(id, Phase::Exited),
+                    None => {
+                        service.gave_up = crashed && service.attempts > 0;
+                        service.crash_looping = false;
+                        self.enter(id, Phase::Exited);
+                    }
                     Some(after) => {
+                        service.crash_looping = service.attempts >= restart::LOOP;
                         let round = self.number();
-                        let until = now.saturating_add(after).unwrap_or(now);
+                        let until = Some(now.saturating_add(after).unwrap_or(now));
                         self.effects.push(Effect::BackOff {
                             service: id.clone(),
                             round,
@@ -368,13 +643,13 @@ fn ends(signal: Option<Signal>, stop_signal: Option<Signal>) -> bool {
     })
 }
 
-fn judge(facts: &ExitFacts, intent: Option<&StopIntent>, now: jiff::Timestamp) -> Verdict {
+fn judge(facts: &ExitFacts, intent: Option<&StopIntent>, ended_at: Timestamp, now: Timestamp) -> Verdict {
     if facts.oom && !intent.is_some_and(|intent| intent.ours) {
         return Verdict::Crashed;
     }
     if let Some(intent) = intent {
         // The two clocks may differ: the engine's word counts only where it makes sense by ours.
-        let at = facts.at.filter(|at| *at >= intent.at).map_or(now, |at| at.min(now));
+        let at = if ended_at >= intent.at { ended_at } else { now };
         let by_signal = intent.signal.map(|signal| 128 + i32::from(signal.0));
         let answers = facts.code.is_none() || facts.code == by_signal || facts.code == Some(137);
         if intent.ours || answers || at.duration_since(intent.at) <= INTENT_WINDOW {
@@ -390,11 +665,30 @@ fn judge(facts: &ExitFacts, intent: Option<&StopIntent>, now: jiff::Timestamp) -
 
 /// An end found after the engine was away: was it the engine, or the machine, that went down? Then the process was
 /// killed (128 + 9 or 15), or the engine lost its code (255). And what nobody wanted to run has not crashed.
-fn ended_with_engine(desired: Desired, facts: &ExitFacts) -> bool {
-    desired == Desired::Stopped || (!facts.oom && matches!(facts.code, None | Some(137 | 143 | 255)))
+///
+/// A Docker engine ends what it runs when it goes, and a program that takes its signal well ends with 0.
+fn ended_with_engine(desired: Desired, facts: &ExitFacts, docker_was_up: bool) -> bool {
+    let killed = matches!(facts.code, None | Some(130 | 137 | 143 | 255)) || (docker_was_up && facts.code == Some(0));
+    desired == Desired::Stopped || (!facts.oom && killed)
+}
+
+/// Killed by a signal: by whom, the code doesn't say.
+fn is_unclear(facts: &ExitFacts) -> bool {
+    !facts.oom && matches!(facts.code, None | Some(137 | 143))
+}
+
+/// How long a run lasted that ended then.
+fn ran_for(instance: Option<&Instance>, ended: Timestamp, since: Option<Timestamp>) -> SignedDuration {
+    let started = instance.and_then(|instance| instance.started_at).or(since);
+    started.map_or(SignedDuration::ZERO, |started| ended.duration_since(started))
 }
 
 impl Service {
+    /// Did it do what it was to do? Then it isn't done again because its engine was away.
+    fn is_done(&self) -> bool {
+        self.ended_by_itself && self.exit.as_ref().is_some_and(|exit| exit.code == Some(0))
+    }
+
     /// Is there an answer or a wait to come that decides what it comes to, whatever a look shows?
     fn is_decided_elsewhere(&self) -> bool {
         matches!(
@@ -436,7 +730,7 @@ impl Service {
         };
     }
 
-    fn asked_to_end(&mut self, signal: Option<Signal>, at: jiff::Timestamp) {
+    fn asked_to_end(&mut self, signal: Option<Signal>, at: Timestamp) {
         match &mut self.intent {
             // Our own stop shows up as signals too; it stays ours.
             Some(intent) if intent.ours => {}
@@ -454,7 +748,7 @@ impl Service {
         }
     }
 
-    fn report_exit(&mut self, facts: &ExitFacts, verdict: Verdict, last_line: Option<String>, at: jiff::Timestamp) {
+    fn report_exit(&mut self, facts: &ExitFacts, verdict: Verdict, last_line: Option<String>, at: Timestamp) {
         // A shell reports death by signal N as 128 + N, and so do container engines.
         let signal = facts
             .code

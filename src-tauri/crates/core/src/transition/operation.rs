@@ -5,6 +5,7 @@ use crate::{
     InstanceId, Problem, ProblemCode, ServiceId,
     event::{Effect, Ticket},
     snapshot::{Desired, EngineLink, HealthKind},
+    spec::DependencyCondition,
     state::{Phase, StopIntent},
 };
 
@@ -26,18 +27,30 @@ impl Turn<'_> {
         service.intent = None;
         service.start_pending = false;
         service.stop_pending = false;
-        let engine = service
+        service.was_up = false;
+        let wanted = service.spec.engine.clone();
+        let record = service
             .engine
-            .clone()
-            .or_else(|| self.state.engines.first().map(|engine| engine.id.clone()));
-        service.engine.clone_from(&engine);
-        let record = engine.and_then(|id| self.state.engines.iter().find(|engine| engine.id == id));
+            .as_ref()
+            .and_then(|id| self.state.engines.iter().find(|engine| engine.id == *id));
         match record {
-            None => self.fail(id, Problem::new(ProblemCode::NoEngine, "no engine is known")),
+            None => {
+                let problem = match (&service.engine, wanted) {
+                    (Some(engine), _) if service.held => {
+                        let detail = format!("what {id} has is on the engine {engine}, which isn't known any more");
+                        Problem::new(ProblemCode::NoSuchEngine, detail)
+                    }
+                    (_, Some(word)) => Problem::new(ProblemCode::NoSuchEngine, format!("there is no engine `{word}`")),
+                    (_, None) => Problem::new(ProblemCode::NoEngine, "no engine is known"),
+                };
+                self.fail(id, problem);
+            }
             Some(engine) => match &engine.link {
+                // It is started when the engine is back.
                 EngineLink::Offline { problem } => {
-                    let problem = problem.clone();
-                    self.fail(id, problem);
+                    service.problem = Some(problem.clone());
+                    service.start_pending = true;
+                    self.enter(id, Phase::Unknown);
                 }
                 EngineLink::Online { .. } if engine.listed => self.enter(id, Phase::Waiting),
                 EngineLink::Online { .. } | EngineLink::Connecting => service.start_pending = true,
@@ -71,15 +84,18 @@ impl Turn<'_> {
             return Gate::Wait;
         };
         let mut gate = Gate::Open;
-        for dependency in service.spec.dependencies() {
+        for need in &service.spec.depends_on {
+            let dependency = service.spec.id_of(need);
             let Some(other) = self.state.services.get(&dependency) else {
                 return Gate::Shut(format!("{dependency} is not in the project"));
             };
-            if other.is_ready() {
+            if other.meets(need.condition) {
                 continue;
             }
             let name = &dependency.name;
+            let done = need.condition == DependencyCondition::Completed;
             match &other.phase {
+                Phase::Running { .. } if done => gate = Gate::Wait,
                 Phase::Running { .. } if other.health.kind == HealthKind::Unhealthy => {
                     let why = other.health.detail.as_deref().unwrap_or("its health check fails");
                     return Gate::Shut(format!("`{name}` is unhealthy: {why}"));
@@ -91,8 +107,14 @@ impl Turn<'_> {
                         .map_or("it failed", |problem| problem.detail.as_str());
                     return Gate::Shut(format!("`{name}` did not start: {why}"));
                 }
-                Phase::Exited => return Gate::Shut(format!("`{name}` has ended")),
-                Phase::Stopped | Phase::Unknown if !other.start_pending => {
+                Phase::Exited => {
+                    let how = match other.exit.as_ref().and_then(|exit| exit.code) {
+                        Some(0) | None => "has ended".to_owned(),
+                        Some(code) => format!("ended with code {code}"),
+                    };
+                    return Gate::Shut(format!("`{name}` {how}"));
+                }
+                Phase::Stopped | Phase::Unknown if !other.start_pending && !other.was_up => {
                     return Gate::Shut(format!("`{name}` is stopped"));
                 }
                 Phase::Stopping { .. } if other.desired == Desired::Stopped => {
@@ -117,6 +139,10 @@ impl Turn<'_> {
             return;
         };
         let Some(engine) = service.engine.clone() else { return };
+        if service.external && service.instance.is_none() {
+            self.fail(id, Problem::new(ProblemCode::StartFailed, format!("{id} was removed")));
+            return;
+        }
         if self.reusable(id).is_some() {
             // All that an existing container needs was there when it was made.
             self.send_start(id);
@@ -134,6 +160,9 @@ impl Turn<'_> {
     fn reusable(&self, id: &ServiceId) -> Option<InstanceId> {
         let service = self.state.services.get(id)?;
         let instance = service.instance.as_ref()?;
+        if service.external {
+            return (!instance.alive).then(|| instance.id.clone());
+        }
         (!instance.alive && instance.spec_hash.as_ref() == Some(&service.spec_hash)).then(|| instance.id.clone())
     }
 
@@ -200,6 +229,7 @@ impl Turn<'_> {
         }
         match result {
             Ok(instance) => {
+                service.held = true;
                 service.adopt(instance);
                 if starting {
                     service.phase = Phase::Starting {

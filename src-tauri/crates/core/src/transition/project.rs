@@ -1,32 +1,33 @@
 //! Project files: what they declare, and what becomes of what they no longer declare.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use super::Turn;
 use crate::{
-    Problem, ProblemCode, ProjectName, ServiceId,
+    EngineId, Problem, ProblemCode, ProjectName, ServiceId,
     event::{Effect, ProjectSpec},
     snapshot::Desired,
-    state::{Phase, ProjectRecord, Service},
+    state::{Memory, Phase, ProjectRecord, Remembered, Service},
 };
 
 impl Turn<'_> {
-    pub(super) fn desired_restored(&mut self, desired: BTreeMap<ServiceId, Desired>) {
-        for (id, wish) in desired {
+    pub(super) fn memory_restored(&mut self, memory: Memory) {
+        for (id, remembered) in memory.services {
             match self.service(&id) {
-                Some(service) => service.desired = wish,
+                Some(service) => service.recall(remembered),
                 None => {
-                    self.state.remembered.insert(id, wish);
+                    self.state.remembered.services.insert(id, remembered);
                 }
             }
         }
     }
 
     pub(super) fn project_loaded(&mut self, project: ProjectSpec) {
-        let mut engines_to_list = Vec::new();
+        let mut engines_to_list = BTreeSet::new();
         let order: Vec<ServiceId> = project.services.iter().map(|spec| spec.id.clone()).collect();
         for spec in project.services {
             let id = spec.id.clone();
+            self.make_room(&id, &mut engines_to_list);
             if let Some(service) = self.service(&id) {
                 let asked_otherwise = service.spec.health_check != spec.health_check;
                 service.redeclare(spec);
@@ -36,19 +37,17 @@ impl Turn<'_> {
                 }
                 continue;
             }
-            let desired = self.state.remembered.remove(&id).unwrap_or(Desired::Stopped);
-            let engine = self.state.default_engine().map(|engine| engine.id.clone());
-            if let Some(engine) = &engine
-                && !engines_to_list.contains(engine)
-            {
-                engines_to_list.push(engine.clone());
-            }
-            let mut service = Service::new(spec, desired, engine);
+            let mut service = Service::new(spec, Desired::Stopped, None);
             service.since = Some(self.now);
-            self.state.services.insert(id, service);
+            if let Some(remembered) = self.state.remembered.services.remove(&id) {
+                service.recall(remembered);
+            }
+            self.state.services.insert(id.clone(), service);
+            self.place_one(&id);
+            engines_to_list.extend(self.state.engines.iter().map(|engine| engine.id.clone()));
         }
         for (id, service) in &mut self.state.services {
-            if id.project == project.name && !order.contains(id) {
+            if id.project == project.name && !order.contains(id) && !service.external {
                 service.declared = false;
             }
         }
@@ -61,16 +60,39 @@ impl Turn<'_> {
                 problem: None,
             },
         );
-        // An instance of a new service may exist since an earlier life: only a list tells.
+        // An instance of a new service may exist since an earlier life: only a list tells. Until then nothing is known.
         for engine in engines_to_list {
-            if self
-                .state
-                .engines
-                .iter()
-                .any(|record| record.id == engine && record.is_ready())
+            if let Some(record) = self.state.engines.iter_mut().find(|record| record.id == engine)
+                && record.is_ready()
             {
                 self.effects.push(Effect::List { engine });
             }
+        }
+    }
+
+    /// A project declares a service whose id a container has that locald did not make, or made in an earlier life: the
+    /// first gets another id with the next list, the second is that service.
+    fn make_room(&mut self, id: &ServiceId, engines_to_list: &mut BTreeSet<EngineId>) {
+        let Some(service) = self.service(id).filter(|service| service.external) else {
+            return;
+        };
+        let made_here = service
+            .instance
+            .as_ref()
+            .is_some_and(|instance| instance.spec_hash.is_some());
+        if made_here {
+            service.external = false;
+            service.declared = true;
+            let alive = service.instance.as_ref().is_some_and(|instance| instance.alive);
+            service.desired = if alive { Desired::Running } else { Desired::Stopped };
+            if let Some(remembered) = self.state.remembered.services.remove(id)
+                && let Some(service) = self.service(id)
+            {
+                service.desired = remembered.desired;
+                service.muted = remembered.muted;
+            }
+        } else if let Some(service) = self.state.services.remove(id) {
+            engines_to_list.extend(service.engine);
         }
     }
 
@@ -93,7 +115,7 @@ impl Turn<'_> {
             project.order.clear();
         }
         for (id, service) in &mut self.state.services {
-            if id.project == *name {
+            if id.project == *name && !service.external {
                 service.declared = false;
             }
         }
@@ -102,6 +124,10 @@ impl Turn<'_> {
     /// Drops services that their file no longer declares once nothing of them runs.
     pub(super) fn prune(&mut self) {
         self.state.services.retain(|_, service| {
+            if service.external {
+                // A row for what is there, and for what can't be asked.
+                return service.instance.is_some() || service.is_active();
+            }
             let runs = service.is_active() || service.instance.as_ref().is_some_and(|instance| instance.alive);
             if !service.declared && runs && service.problem.is_none() {
                 service.problem = Some(Problem::new(
@@ -119,6 +145,17 @@ impl Turn<'_> {
 }
 
 impl Service {
+    fn recall(&mut self, remembered: Remembered) {
+        self.desired = remembered.desired;
+        self.muted = remembered.muted;
+        if self.instance.is_none()
+            && let Some(engine) = remembered.engine
+        {
+            self.engine = Some(engine);
+            self.held = true;
+        }
+    }
+
     fn redeclare(&mut self, spec: Arc<crate::ServiceSpec>) {
         if !self.declared {
             self.declared = true;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use proptest::{collection::vec, prelude::*};
 
-use super::world::{World, checked, engine, facts, id, problem, spec};
+use super::world::{World, checked, engine, facts, id, memory, problem, spec};
 use crate::{
     Effect, Event, ProblemCode, ServiceId, ServiceSpec, Snapshot,
     event::{InstanceChange, Ticket},
@@ -82,9 +82,9 @@ fn apply(world: &mut World, unanswered: &mut Unanswered, event: Event) {
     let online = world.is_online();
     for (id, service) in &world.state.services {
         let Some(old) = before.services.get(id) else { continue };
-        let wished = matches!(event, Event::Commanded(_) | Event::DesiredRestored(_));
+        let wished = matches!(event, Event::Commanded(_) | Event::MemoryRestored(_));
         assert!(
-            wished || service.desired == old.desired,
+            wished || service.external || old.external || service.desired == old.desired,
             "{id}: desired changed by {event:?}"
         );
         let runs = |phase: &Phase| matches!(phase, Phase::Running { .. });
@@ -140,7 +140,7 @@ fn happen(world: &mut World, unanswered: &mut Unanswered, kind: u8, name: usize,
         let instance = instance.clone().unwrap_or_else(|| "ghost".into());
         Some(Event::InstanceChanged {
             engine: engine(),
-            service: service.clone(),
+            service: Some(service.clone()),
             instance,
             change,
         })
@@ -189,6 +189,8 @@ fn happen(world: &mut World, unanswered: &mut Unanswered, kind: u8, name: usize,
             engine: engine(),
             kind: "docker".into(),
             version: "28".into(),
+            clock_offset: jiff::SignedDuration::ZERO,
+            health_checks: true,
         }),
         17 => Some(Event::PrepareFinished { ticket: stale, result }),
         18 => Some(Event::StartFinished {
@@ -209,7 +211,7 @@ fn happen(world: &mut World, unanswered: &mut Unanswered, kind: u8, name: usize,
             service,
             round: u64::from(n) * 100_000 + 77_777,
         }),
-        23 => Some(Event::DesiredRestored(BTreeMap::from([(service, Desired::Running)]))),
+        23 => Some(Event::MemoryRestored(memory(&[(service, Desired::Running)]))),
         24 => {
             let mut specs = specs();
             specs.truncate(usize::from(n) % 4);
@@ -294,6 +296,11 @@ fn answer(world: &mut World, effect: Effect, fails: bool) -> Option<Event> {
             outcome: if fails { Err("no".into()) } else { Ok(()) },
         },
         Effect::BackOff { service, round, .. } => Event::BackOffElapsed { service, round },
+        Effect::Wait { service, round, .. } => Event::Waited { service, round },
+        Effect::Look { engine, instance } => Event::StrangerSeen {
+            engine,
+            observed: world.containers.get(&instance)?.clone(),
+        },
         Effect::Cancel { .. } => return None,
     })
 }

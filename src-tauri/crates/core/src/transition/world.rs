@@ -10,8 +10,9 @@ use crate::{
     Command, Effect, EngineId, Event, InstanceId, Problem, ProblemCode, ServiceId, ServiceSpec, Snapshot, State,
     event::{InstanceChange, ProjectSpec},
     instance::{ExitFacts, ObservedInstance, PublishedPort, RunState},
-    snapshot::{EngineLink, ServiceSnapshot, StateKind},
+    snapshot::{Desired, EngineLink, ServiceSnapshot, StateKind},
     spec::{HealthCheck, PortMapping, ProbeSpec, Protocol, RestartPolicy, Signal},
+    state::{Memory, Remembered},
 };
 
 /// A service of project `shop`.
@@ -133,6 +134,8 @@ impl World {
             engine: engine(),
             kind,
             version,
+            clock_offset: SignedDuration::ZERO,
+            health_checks: true,
         });
     }
 
@@ -201,11 +204,12 @@ impl World {
 
     /// Carries out all that is open but probes and waits, and all that follows.
     pub(super) fn answer(&mut self) {
-        while let Some(at) = self
-            .open
-            .iter()
-            .position(|effect| !matches!(effect, Effect::Probe { .. } | Effect::BackOff { .. }))
-        {
+        while let Some(at) = self.open.iter().position(|effect| {
+            !matches!(
+                effect,
+                Effect::Probe { .. } | Effect::BackOff { .. } | Effect::Wait { .. }
+            )
+        }) {
             let effect = self.open.remove(at);
             self.carry_out(effect);
         }
@@ -270,6 +274,12 @@ impl World {
                 outcome: Ok(()),
             }),
             Effect::BackOff { service, round, .. } => self.apply(Event::BackOffElapsed { service, round }),
+            Effect::Wait { service, round, .. } => self.apply(Event::Waited { service, round }),
+            Effect::Look { engine, instance } => {
+                if let Some(observed) = self.containers.get(&instance).cloned() {
+                    self.apply(Event::StrangerSeen { engine, observed });
+                }
+            }
             Effect::Cancel { .. } => {}
         }
     }
@@ -311,7 +321,7 @@ impl World {
 
     /// Something happened to a container, and the engine tells.
     pub(super) fn changed(&mut self, service: &ServiceId, instance: &InstanceId, change: InstanceChange) {
-        let (service, instance) = (service.clone(), instance.clone());
+        let (service, instance) = (Some(service.clone()), instance.clone());
         self.apply(Event::InstanceChanged {
             engine: engine(),
             service,
@@ -384,6 +394,21 @@ impl World {
     }
 }
 
+/// What is remembered of services that no engine holds anything of.
+pub(super) fn memory(desired: &[(ServiceId, Desired)]) -> Memory {
+    let remembered = |desired: &Desired| Remembered {
+        desired: *desired,
+        engine: None,
+        muted: None,
+    };
+    Memory {
+        services: desired
+            .iter()
+            .map(|(id, wish)| (id.clone(), remembered(wish)))
+            .collect(),
+    }
+}
+
 /// An exit with a code.
 pub(super) fn facts(code: i32) -> ExitFacts {
     ExitFacts {
@@ -409,6 +434,8 @@ fn words(effect: &Effect) -> String {
         Effect::Inspect { service, .. } => format!("inspect {}", service.name),
         Effect::List { engine } => format!("list {engine}"),
         Effect::Probe { service, .. } => format!("probe {}", service.name),
+        Effect::Wait { service, after, .. } => format!("wait {} {}", service.name, after.as_millis()),
+        Effect::Look { instance, .. } => format!("look {instance}"),
         Effect::BackOff { service, after, .. } => format!("back off {} {}", service.name, after.as_millis()),
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     instance::PublishedPort,
     snapshot::{HealthKind, ServiceSnapshot, StateKind},
     spec::Protocol,
+    state::Mute,
 };
 
 /// The whole dashboard. Sent once when a window opens; after that only [`DashboardChange`]s.
@@ -67,6 +68,8 @@ pub struct EngineRow {
     pub version: Option<String>,
     /// Why it is offline.
     pub error: Option<ProblemView>,
+    /// Does it run new services, where nothing else is said?
+    pub is_default: bool,
 }
 
 /// One project.
@@ -75,8 +78,10 @@ pub struct EngineRow {
 pub struct ProjectRow {
     /// Its name.
     pub name: ProjectName,
-    /// Its folder.
+    /// Its folder; empty for a group of containers that locald did not make.
     pub folder: String,
+    /// A group of containers that locald did not make: a compose project, or those without one.
+    pub external: bool,
     /// What is wrong with its file.
     pub error: Option<ProblemView>,
 }
@@ -97,6 +102,12 @@ pub struct ServiceRow {
     pub engine: Option<EngineId>,
     /// Did locald not make it?
     pub external: bool,
+    /// It ends and is started again over and over.
+    pub crash_looping: bool,
+    /// Its restart policy has given up.
+    pub gave_up: bool,
+    /// Nothing is told of it, for how long.
+    pub muted: Option<Mute>,
     /// Observed state.
     pub state: StateKind,
     /// The state in words, with what belongs to it: `waiting for db`, `fetching image, 40 %`, `exited with code 3`.
@@ -231,6 +242,7 @@ fn engines(snapshot: &Snapshot) -> Vec<EngineRow> {
                 message: error.message,
                 hint: error.hint,
             }),
+            is_default: engine.is_default,
         }
     });
     rows.collect()
@@ -239,7 +251,12 @@ fn engines(snapshot: &Snapshot) -> Vec<EngineRow> {
 fn projects(snapshot: &Snapshot) -> Vec<ProjectRow> {
     let rows = snapshot.projects.values().map(|project| ProjectRow {
         name: project.name.clone(),
-        folder: project.folder.to_string_lossy().into_owned(),
+        folder: project
+            .folder
+            .as_ref()
+            .map(|folder| folder.to_string_lossy().into_owned())
+            .unwrap_or_default(),
+        external: project.folder.is_none(),
         error: project.problem.as_ref().map(message::problem_view),
     });
     rows.collect()
@@ -256,7 +273,10 @@ impl ServiceRow {
             name: service.id.name.to_string(),
             origin: service.origin.clone(),
             engine: service.engine.clone(),
-            external: false,
+            external: service.external,
+            crash_looping: service.crash_looping,
+            gave_up: service.gave_up,
+            muted: service.muted,
             state: service.state,
             state_text: message::state_text(service),
             tone: message::tone(service),

@@ -17,10 +17,22 @@ pub fn state_text(service: &ServiceSnapshot) -> String {
         (StateKind::Preparing, StateDetail::Progress(Some(percent))) => format!("fetching image, {percent} %"),
         (StateKind::Preparing, _) => "fetching image".into(),
         (StateKind::Running, StateDetail::Paused) => "paused".into(),
+        (StateKind::BackingOff, _) if service.crash_looping => {
+            let how = service.exit.as_ref().map_or_else(|| "ended".into(), exit_text);
+            format!("crash-looping: {how}, {} restarts", service.restarts)
+        }
         (StateKind::BackingOff, _) => match &service.exit {
             Some(exit) => format!("{}, restarting soon", exit_text(exit)),
             None => "restarting soon".into(),
         },
+        (StateKind::Unknown, StateDetail::StartPending) => match &service.engine {
+            Some(engine) => format!("starts when {engine} is back"),
+            None => "starts when an engine is there".into(),
+        },
+        (StateKind::Exited, _) if service.gave_up => {
+            let how = service.exit.as_ref().map_or_else(|| "ended".into(), exit_text);
+            format!("gave up: {how}, {} restarts", service.restarts)
+        }
         (StateKind::Exited, _) => service.exit.as_ref().map_or_else(|| "ended".into(), exit_text),
         (StateKind::Failed, _) => match service.problem.as_ref().map(|problem| problem.code) {
             Some(code) => format!("failed: {}", short(code)),
@@ -36,6 +48,7 @@ pub fn menu_state(service: &ServiceSnapshot) -> Option<String> {
     match (service.state, service.health) {
         (StateKind::Stopped, _) => None,
         (StateKind::Running, HealthKind::Unhealthy) => Some("unhealthy".into()),
+        (StateKind::Running, _) if service.crash_looping => Some("crash-looping".into()),
         (StateKind::Running, HealthKind::Starting) if service.detail == StateDetail::None => {
             Some("not ready yet".into())
         }
@@ -68,6 +81,7 @@ pub fn tone(service: &ServiceSnapshot) -> Tone {
         StateKind::Failed | StateKind::BackingOff => Tone::Bad,
         StateKind::Unknown => Tone::Warning,
         StateKind::Waiting | StateKind::Preparing | StateKind::Starting | StateKind::Stopping => Tone::Busy,
+        StateKind::Running if service.crash_looping => Tone::Warning,
         StateKind::Running => match (service.health, &service.detail, &service.problem) {
             (_, StateDetail::Paused, _) | (HealthKind::Unhealthy, ..) | (.., Some(_)) => Tone::Warning,
             (HealthKind::Starting, ..) => Tone::Busy,
@@ -112,6 +126,8 @@ pub fn short(code: ProblemCode) -> &'static str {
         | ProblemCode::EngineFault
         | ProblemCode::EngineLost => "engine offline",
         ProblemCode::NoEngine => "no engine",
+        ProblemCode::NoSuchEngine => "no such engine",
+        ProblemCode::EngineDiffers => "on another engine",
         ProblemCode::ImageMissing => "image not found",
         ProblemCode::PortInUse => "port in use",
         ProblemCode::PortNotPermitted => "port not permitted",
@@ -150,7 +166,11 @@ pub fn hint(code: ProblemCode) -> Option<&'static str> {
         ProblemCode::EngineVersion => "Update the older of the two.",
         ProblemCode::EngineFault => "Look at the engine's own log (`journalctl -u docker`), or restart it.",
         ProblemCode::EngineLost => "locald reconnects by itself; start the engine if it was stopped.",
-        ProblemCode::NoEngine => "Install and start Docker.",
+        ProblemCode::NoEngine => "Install and start Docker or Podman.",
+        ProblemCode::NoSuchEngine => "`locald engines` lists the engines; correct `engine` in locald.toml.",
+        ProblemCode::EngineDiffers => {
+            "It stays where its data is. To have it on the other engine: `locald move SERVICE --engine ENGINE`."
+        }
         ProblemCode::ImageMissing => "Check the image's name and the network, or build the image here.",
         ProblemCode::PortInUse => "Stop what holds the port, or choose another one under `ports` in locald.toml.",
         ProblemCode::PortNotPermitted => "Choose a port from 1024 up under `ports` in locald.toml.",

@@ -7,6 +7,7 @@ use crate::{
     EngineId, InstanceId, ProblemCode, ServiceId, Snapshot,
     instance::PublishedPort,
     snapshot::{Desired, EngineLink, EngineSnapshot, ExitReport, HealthKind, ServiceSnapshot, StateKind},
+    state::Mute,
     view::message,
 };
 
@@ -27,6 +28,9 @@ pub struct EngineStatus {
     pub version: Option<String>,
     /// Why it is offline.
     pub error: Option<ErrorStatus>,
+    /// Does it run new services, where nothing else is said?
+    #[serde(default)]
+    pub default: bool,
 }
 
 /// An error in words.
@@ -60,6 +64,15 @@ pub struct ServiceStatus {
     pub instance: Option<InstanceId>,
     /// Did locald not make it?
     pub external: bool,
+    /// It ends and is started again over and over.
+    #[serde(default)]
+    pub crash_looping: bool,
+    /// Its restart policy has given up.
+    #[serde(default)]
+    pub gave_up: bool,
+    /// Nothing is told of it, for how long.
+    #[serde(default)]
+    pub muted: Option<Mute>,
     /// What the person asked for.
     pub desired: Desired,
     /// What is observed.
@@ -122,9 +135,10 @@ impl Status {
             projects: snapshot
                 .projects
                 .values()
-                .map(|project| ProjectStatus {
+                .filter_map(|project| project.folder.as_ref().map(|folder| (project, folder)))
+                .map(|(project, folder)| ProjectStatus {
                     name: project.name.to_string(),
-                    folder: project.folder.to_string_lossy().into_owned(),
+                    folder: folder.to_string_lossy().into_owned(),
                     error: project.problem.as_ref().map(ErrorStatus::of),
                 })
                 .collect(),
@@ -149,6 +163,7 @@ impl EngineStatus {
             state: state.to_owned(),
             version,
             error,
+            default: engine.is_default,
         }
     }
 }
@@ -185,7 +200,10 @@ impl ServiceStatus {
             image: service.origin.clone(),
             engine: service.engine.clone(),
             instance: service.instance.clone(),
-            external: false,
+            external: service.external,
+            crash_looping: service.crash_looping,
+            gave_up: service.gave_up,
+            muted: service.muted,
             desired: service.desired,
             state: service.state,
             state_text: message::state_text(service),

@@ -76,9 +76,9 @@ pub enum MenuEntry {
 /// What a menu item does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MenuAction {
-    /// Start every service.
+    /// Start every service of the projects.
     StartAll,
-    /// Stop every service.
+    /// Stop every service of the projects.
     StopAll,
     /// Show the dashboard.
     OpenDashboard,
@@ -104,8 +104,16 @@ impl TrayMenu {
                 )));
             }
         }
-        let flat = snapshot.services.len() <= FLAT_LIMIT;
-        for (project, services) in &groups {
+        let declared = snapshot.services.iter().filter(|service| !service.external).count();
+        let (own, found): (Vec<_>, Vec<_>) = groups.iter().partition(|(project, _)| {
+            snapshot
+                .projects
+                .get(**project)
+                .is_none_or(|project| project.folder.is_some())
+        });
+        for (project, services) in own.into_iter().chain(found.iter().copied()) {
+            // What locald did not make is there to be found, and not in the way.
+            let flat = declared <= FLAT_LIMIT && services.iter().any(|service| !service.external);
             let items = services.iter().map(|service| MenuEntry::Service {
                 id: service.id.clone(),
                 label: label(service),
@@ -130,8 +138,9 @@ impl TrayMenu {
         if !matches!(entries.last(), Some(MenuEntry::Separator)) {
             entries.push(MenuEntry::Separator);
         }
-        let can_start = snapshot.services.iter().any(|service| service.click_turns_on());
-        let can_stop = snapshot.services.iter().any(|service| !service.click_turns_on());
+        let own = || snapshot.services.iter().filter(|service| !service.external);
+        let can_start = own().any(|service| service.click_turns_on());
+        let can_stop = own().any(|service| !service.click_turns_on());
         entries.push(action(MenuAction::StartAll, "Start all", can_start));
         entries.push(action(MenuAction::StopAll, "Stop all", can_stop));
         entries.push(MenuEntry::Separator);

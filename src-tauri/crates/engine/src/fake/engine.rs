@@ -250,6 +250,10 @@ impl Engine for FakeEngine {
         .boxed()
     }
 
+    fn ping(&self) -> BoxFuture<'_, Result<(), EngineError>> {
+        async { self.enter(Op::Connect).await }.boxed()
+    }
+
     fn prepare<'a>(&'a self, spec: &'a InstanceSpec, progress: ProgressSink) -> BoxFuture<'a, Result<(), EngineError>> {
         async move {
             self.enter(Op::Prepare).await?;

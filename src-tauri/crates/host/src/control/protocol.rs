@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use locald_core::{
     ServiceId,
+    state::Mute,
     view::status::{Record, Status},
 };
 use locald_engine::LogStream;
@@ -60,6 +61,25 @@ pub enum Request {
         action: Action,
         /// With which.
         services: Vec<ServiceId>,
+    },
+    /// Have a service run on another engine from now on.
+    Move {
+        /// Which one.
+        service: ServiceId,
+        /// Where to, by id or family.
+        engine: String,
+    },
+    /// Tell nothing of a service, or tell again.
+    Mute {
+        /// Which one.
+        service: ServiceId,
+        /// How long; `null` to tell again.
+        mute: Option<Mute>,
+    },
+    /// Set which engine runs new services.
+    DefaultEngine {
+        /// Its id or family; `null` leaves it to locald.
+        engine: Option<String>,
     },
     /// A service's log.
     Logs {
@@ -214,6 +234,12 @@ pub enum RefusalCode {
     NameInUse,
     /// No such service.
     NoSuchService,
+    /// No such engine.
+    NoSuchEngine,
+    /// locald did not make it, so it does not do that with it.
+    NotOurs,
+    /// The settings could not be written.
+    NotSaved,
     /// The host has no window.
     NoShell,
     /// The host has a desktop and doesn't yield.

@@ -200,12 +200,12 @@ async fn answer(host: &HostHandle, request: Request, reply: &Reply) -> Result<Do
                 ..Done::default()
             })
         }
-        Request::Command { action, services } => {
-            let seq = host.command(command(action, services)).await.map_err(refusal)?;
-            Ok(Done {
-                seq: Some(seq),
-                ..Done::default()
-            })
+        Request::Command { action, services } => reflected(host, command(action, services)).await,
+        Request::Move { service, engine } => reflected(host, Command::Move { service, engine }).await,
+        Request::Mute { service, mute } => reflected(host, Command::Mute { service, mute }).await,
+        Request::DefaultEngine { engine } => {
+            host.set_default_engine(engine).await.map_err(refusal)?;
+            Ok(Done::default())
         }
         Request::Logs { service, tail, follow } => {
             let mut lines = host.logs(&service, tail, follow).map_err(refusal)?;
@@ -253,6 +253,15 @@ async fn answer(host: &HostHandle, request: Request, reply: &Reply) -> Result<Do
         }
         Request::Cancel { .. } => Ok(Done::default()),
     }
+}
+
+/// Runs a command and says from when on the picture reflects it.
+async fn reflected(host: &HostHandle, command: Command) -> Result<Done, Refusal> {
+    let seq = host.command(command).await.map_err(refusal)?;
+    Ok(Done {
+        seq: Some(seq),
+        ..Done::default()
+    })
 }
 
 async fn events(host: &HostHandle, reply: &Reply) -> Result<Done, Refusal> {
@@ -309,6 +318,13 @@ fn refusal(error: RequestError) -> Refusal {
             Some("`locald status` lists the services.".to_owned()),
             None,
         ),
+        RequestError::NoSuchEngine { .. } => (
+            RefusalCode::NoSuchEngine,
+            Some("`locald engines` lists the engines.".to_owned()),
+            None,
+        ),
+        RequestError::NotOurs(_) => (RefusalCode::NotOurs, None, None),
+        RequestError::Settings(_) => (RefusalCode::NotSaved, None, None),
         RequestError::NoShell => (RefusalCode::NoShell, Some("Start locald-desktop.".to_owned()), None),
     };
     Refusal {

@@ -236,7 +236,7 @@ fn events_of_other_containers_and_engines_are_nothing_to_it() {
     let instance = world.instance("db");
     world.apply(Event::InstanceChanged {
         engine: "podman".into(),
-        service: id("db"),
+        service: Some(id("db")),
         instance,
         change: InstanceChange::Exited(facts(3)),
     });

@@ -1,12 +1,10 @@
-use std::collections::BTreeMap;
-
 use crate::{
     Event, ProblemCode,
     event::{Effect, InstanceChange},
     instance::RunState,
     snapshot::{Desired, StateKind},
     spec::{RestartPolicy, Signal},
-    transition::world::{World, engine, facts, id, problem, restarting, spec},
+    transition::world::{World, engine, facts, id, memory, problem, restarting, spec},
 };
 
 #[test]
@@ -59,28 +57,53 @@ fn an_engine_that_shuts_down_is_no_storm_of_crashes() {
         world.apply(Event::InspectFailed { service, round });
     }
     assert_eq!(world.states(), "a:unknown b:unknown c:unknown d:unknown e:unknown");
+    assert!(names.iter().all(|name| world.crashed(name) == Some(false)));
     world.wait(120);
     world.connect();
     world.answer();
-    assert_eq!(world.states(), "a:stopped b:stopped c:stopped d:stopped e:stopped");
-    assert!(names.iter().all(|name| world.crashed(name) == Some(false)));
-    // And again.
-    world.lose();
-    world.connect();
-    world.answer();
-    assert_eq!(world.states(), "a:stopped b:stopped c:stopped d:stopped e:stopped");
+    // They ended with their engine, and the person wants them to run.
+    assert_eq!(world.states(), "a:running b:running c:running d:running e:running");
+    assert!(names.iter().all(|name| world.crashed(name).is_none()));
 }
 
 #[test]
-fn what_was_under_way_when_the_engine_went_fails_or_is_unknown() {
+fn what_somebody_stopped_before_the_engine_went_stays_stopped() {
+    let mut world = World::running([spec("api", &[]), spec("db", &[])]);
+    world.told("db", InstanceChange::Signaled(Some(Signal::TERM)));
+    world.exits("db", facts(143));
+    // The other one still runs: this was not the engine on its way down.
+    world.lose();
+    world.connect();
+    world.answer();
+    assert_eq!(world.states(), "api:running db:stopped");
+}
+
+#[test]
+fn what_the_engine_took_down_unseen_is_started_again_and_what_failed_by_itself_is_not() {
+    let mut world = World::running([spec("api", &[]), spec("db", &[]), spec("mail", &[])]);
+    world.stop(&["mail"]);
+    world.answer();
+    world.lose();
+    for (name, code) in [("api", 0), ("db", 3)] {
+        let instance = world.instance(name);
+        world.containers.get_mut(&instance).unwrap().run = RunState::Exited(facts(code));
+    }
+    world.connect();
+    world.answer();
+    assert_eq!(world.states(), "api:running db:exited mail:stopped");
+    assert_eq!(world.crashed("db"), Some(true));
+}
+
+#[test]
+fn what_was_under_way_when_the_engine_went_is_carried_out_when_it_is_back() {
     let mut world = World::new([spec("api", &["db"]), spec("db", &[])]);
     world.start(&["api"]);
     world.lose();
-    assert_eq!(world.states(), "api:failed db:failed");
-    assert_eq!(
-        world.see("api").problem.as_ref().map(|problem| problem.code),
-        Some(ProblemCode::EngineLost)
-    );
+    assert_eq!(world.states(), "api:unknown db:unknown");
+    assert!(!world.see("api").click_turns_on(), "a click calls it off");
+    world.connect();
+    world.answer();
+    assert_eq!(world.states(), "api:running db:running");
 
     let mut world = World::new([spec("db", &[])]);
     world.start(&["db"]);
@@ -97,7 +120,7 @@ fn what_was_under_way_when_the_engine_went_fails_or_is_unknown() {
     assert_eq!(world.states(), "db:unknown");
     world.connect();
     world.answer();
-    assert_eq!(world.states(), "db:stopped");
+    assert_eq!(world.states(), "db:running");
 }
 
 #[test]
@@ -171,9 +194,9 @@ fn a_host_that_comes_back_finds_all_again_and_asks_for_nothing() {
         ("db", Desired::Running),
         ("mail", Desired::Stopped),
     ];
-    world.apply(Event::DesiredRestored(
-        wishes.iter().map(|(name, wish)| (id(name), *wish)).collect(),
-    ));
+    world.apply(Event::MemoryRestored(memory(
+        &wishes.map(|(name, wish)| (id(name), wish)),
+    )));
     let started = world.now;
     world.put("a", &spec("api", &["db"]), RunState::Running);
     world.put("b", &spec("db", &[]), RunState::Exited(facts(3)));
@@ -194,8 +217,9 @@ fn a_host_that_comes_back_finds_all_again_and_asks_for_nothing() {
 #[test]
 fn wishes_for_services_that_are_not_loaded_yet_are_kept() {
     let mut world = World::cold([]);
-    world.apply(Event::DesiredRestored(BTreeMap::from([(id("db"), Desired::Running)])));
-    assert_eq!(world.state.desired(), BTreeMap::from([(id("db"), Desired::Running)]));
+    let remembered = memory(&[(id("db"), Desired::Running)]);
+    world.apply(Event::MemoryRestored(remembered.clone()));
+    assert_eq!(world.state.memory(), remembered);
     world.load([spec("db", &[]), spec("api", &[])]);
     assert_eq!(
         (world.see("db").desired, world.see("api").desired),

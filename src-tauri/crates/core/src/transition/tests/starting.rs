@@ -262,13 +262,27 @@ fn a_start_before_the_engine_is_known_waits_for_its_list() {
 }
 
 #[test]
-fn a_start_without_an_engine_fails_at_once() {
+fn a_start_without_an_engine_is_carried_out_when_it_is_back_unless_called_off() {
     let mut world = World::new([spec("db", &[])]);
     world.lose();
     world.start(&["db"]);
-    assert_eq!(world.is("db"), StateKind::Failed);
+    assert_eq!(world.is("db"), StateKind::Unknown);
     assert_eq!(
         world.see("db").problem.as_ref().map(|problem| problem.code),
         Some(ProblemCode::EngineLost)
+    );
+    world.connect();
+    world.answer();
+    assert_eq!((world.is("db"), &world.see("db").problem), (StateKind::Running, &None));
+
+    let mut world = World::new([spec("db", &[])]);
+    world.lose();
+    world.start(&["db"]);
+    world.stop(&["db"]);
+    world.connect();
+    world.answer();
+    assert_eq!(
+        (world.states(), world.said()),
+        ("db:stopped".into(), vec!["list docker".to_owned()])
     );
 }

@@ -32,6 +32,10 @@ fn service(id: &str, state: StateKind) -> ServiceSnapshot {
         ports: Vec::new(),
         restarts: 0,
         attempts: 0,
+        crash_looping: false,
+        gave_up: false,
+        external: false,
+        muted: None,
         exit: None,
         problem: None,
         outdated: false,
@@ -83,6 +87,7 @@ fn link(online: bool) -> EngineLink {
 
 fn snapshot(online: bool, services: impl IntoIterator<Item = ServiceSnapshot>) -> Snapshot {
     let engine = EngineSnapshot {
+        is_default: true,
         id: "docker".into(),
         kind: "docker".into(),
         endpoint: "unix:///run/docker.sock".into(),

@@ -31,6 +31,9 @@ const DOCUMENT_LIMIT: Duration = Duration::from_secs(30);
 /// More than any list of containers; keeps a faulty engine from filling the memory.
 const DOCUMENT_BYTES: usize = 64 * 1024 * 1024;
 
+/// How long a broken connection's driver may take to say what broke it.
+const CAUSE: Duration = Duration::from_millis(300);
+
 /// Why a request has no answer.
 #[derive(Debug, Clone)]
 pub(crate) enum Failure {
@@ -78,10 +81,13 @@ pub(crate) struct Answer {
     pub(crate) body: Body,
 }
 
+/// What moves the bytes of a connection, and how that ended.
+type Driver = AbortOnDropHandle<hyper::Result<()>>;
+
 /// A body as it arrives. Dropping it closes the connection.
 pub(crate) struct Body {
     incoming: Incoming,
-    _connection: AbortOnDropHandle<()>,
+    _connection: Driver,
 }
 
 impl Stream for Body {
@@ -107,11 +113,9 @@ impl Client {
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<String>) -> Result<Answer, Failure> {
         let connection = self.endpoint.open().await.map_err(Failure::Connect)?;
         let (mut sender, driver) = match http1::handshake(TokioIo::new(connection)).await {
-            Ok(both) => both,
-            Err(error) => return Err(self.broken(&error).await),
+            Ok((sender, driver)) => (sender, AbortOnDropHandle::new(tokio::spawn(driver))),
+            Err(error) => return Err(self.broken(&error, None).await),
         };
-        // What the driver meets, the body reports.
-        let driver = AbortOnDropHandle::new(tokio::spawn(async move { drop(driver.await) }));
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -124,7 +128,7 @@ impl Client {
             .map_err(|error| Failure::Broken(error.to_string()))?;
         let response = match sender.send_request(request).await {
             Ok(response) => response,
-            Err(error) => return Err(self.broken(&error).await),
+            Err(error) => return Err(self.broken(&error, Some(driver)).await),
         };
         let status = response.status();
         let (parts, incoming) = response.into_parts();
@@ -145,8 +149,14 @@ impl Client {
         })
     }
 
-    async fn broken(&self, error: &hyper::Error) -> Failure {
-        let detail = chain(error);
+    async fn broken(&self, error: &hyper::Error, driver: Option<Driver>) -> Failure {
+        let mut detail = chain(error);
+        // The connection broke before the request was taken up, and only what drives it knows why.
+        if let Some(driver) = driver.filter(|_| error.is_canceled())
+            && let Ok(Ok(Err(cause))) = tokio::time::timeout(CAUSE, driver).await
+        {
+            detail = chain(&cause);
+        }
         match self.endpoint.explain(&detail).await {
             Some(fault) => Failure::Connect(fault),
             None => Failure::Broken(detail),
@@ -169,7 +179,7 @@ impl Client {
         let connection = self.endpoint.open().await.map_err(io::Error::other)?;
         let (mut sender, driver) = http1::handshake(TokioIo::new(connection)).await?;
         // It ends with the answer's body: the connection is for this request alone.
-        tokio::spawn(async move { drop(driver.await) });
+        let driver = tokio::spawn(driver);
         let (mut parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         parts.uri = path.parse().map_err(io::Error::other)?;
@@ -178,9 +188,9 @@ impl Client {
             .insert(header::HOST, HeaderValue::from_static("localhost"));
         match sender.send_request(Request::from_parts(parts, body)).await {
             Ok(response) => Ok(response),
-            Err(error) => match self.endpoint.explain(&chain(&error)).await {
-                Some(fault) => Err(io::Error::other(fault).into()),
-                None => Err(error.into()),
+            Err(error) => match self.broken(&error, Some(AbortOnDropHandle::new(driver))).await {
+                Failure::Connect(fault) => Err(io::Error::other(fault).into()),
+                Failure::Broken(_) | Failure::Status { .. } => Err(error.into()),
             },
         }
     }

@@ -49,8 +49,8 @@ struct Running {
 #[derive(Default)]
 struct Said {
     lines: Vec<String>,
-    /// When the other side last refused to pass a connection on, and its words.
-    refused: Option<(Instant, String)>,
+    /// When the other side last refused to pass a connection on.
+    refused: Option<Instant>,
     /// Has it closed stderr?
     ended: bool,
 }
@@ -110,12 +110,13 @@ impl Tunnel {
     /// Why a connection that was opened broke before an answer: over there nobody took it, or `ssh` itself ended.
     pub(crate) async fn complaint(&self) -> Option<ConnectFault> {
         let mut said = self.running.lock().await.as_ref()?.said.clone();
-        let told = |said: &Said| said.ended || said.refused.as_ref().is_some_and(|(at, _)| at.elapsed() < RECENT);
+        let told = |said: &Said| said.ended || said.refused.is_some_and(|at| at.elapsed() < RECENT);
         let waited = tokio::time::timeout(COMPLAINT, said.wait_for(told)).await;
         let said = waited.ok()?.ok()?;
-        Some(self.unreachable(match &said.refused {
-            Some((_, line)) if !said.ended => ssh_faults::socket(&self.target, line),
-            _ => ssh_faults::login(&self.target, &said.lines),
+        Some(self.unreachable(if said.ended {
+            ssh_faults::login(&self.target, &said.lines)
+        } else {
+            ssh_faults::socket(&self.target)
         }))
     }
 
@@ -183,8 +184,6 @@ impl Tunnel {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        // Ctrl-C in locald's terminal is for locald, which then ends this one itself.
-        command.process_group(0);
         command
     }
 
@@ -219,7 +218,7 @@ async fn listen(stderr: impl AsyncRead + Unpin, said: watch::Sender<Said>) {
         tracing::debug!(%line, "ssh");
         said.send_modify(|said| {
             if ssh_faults::is_refusal(&line) {
-                said.refused = Some((Instant::now(), line));
+                said.refused = Some(Instant::now());
             } else {
                 if said.lines.len() == KEPT_LINES {
                     said.lines.remove(0);

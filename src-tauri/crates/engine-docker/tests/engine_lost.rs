@@ -3,28 +3,17 @@
 
 mod support;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use locald_core::{ProblemCode, ServiceSpec, spec::Source};
-use locald_engine::{Engine as _, InstanceSpec, LogOptions};
-use locald_engine_testbed::BUSYBOX;
+use locald_core::ProblemCode;
+use locald_engine::{Engine as _, LogOptions};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_end_with_the_engine_and_instances_are_found_again() {
     let Some(mut dockerd) = support::dockerd() else { return };
     let engine = support::engine_at(&dockerd.socket());
-    let mut service = ServiceSpec::container("shop/db".parse().unwrap(), BUSYBOX);
-    let command = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.05; done"]
-        .map(str::to_owned)
-        .to_vec();
-    service.source = Source::Container {
-        image: BUSYBOX.to_owned(),
-        command: Some(command),
-    };
-    let spec = InstanceSpec {
-        service: Arc::new(service),
-    };
+    let spec = support::sleeper();
     let id = engine.start(&spec, None).await.unwrap().id;
     let mut events = engine.events().await.unwrap();
     let mut logs = engine

@@ -25,6 +25,7 @@ const NEEDED: [(&str, &str); 7] = [
 #[derive(Debug)]
 pub struct Dockerd {
     root: PathBuf,
+    options: Vec<String>,
     bridge: Bridge,
     daemon: Option<Child>,
     reaper: Child,
@@ -45,6 +46,14 @@ impl Dockerd {
     /// # Errors
     /// What this machine lacks, or how the daemon failed.
     pub fn start() -> Result<Self, String> {
+        Self::start_with(Vec::new())
+    }
+
+    /// Starts one with options of `dockerd`'s own besides, and waits until it answers.
+    ///
+    /// # Errors
+    /// What this machine lacks, or how the daemon failed.
+    pub fn start_with(options: Vec<String>) -> Result<Self, String> {
         lacks_nothing(&NEEDED)?;
         let root = tempfile::Builder::new()
             .prefix("ldt")
@@ -70,6 +79,7 @@ impl Dockerd {
         let reaper_stdin = reaper.stdin.take();
         let mut dockerd = Self {
             root,
+            options,
             bridge,
             daemon: None,
             reaper,
@@ -185,6 +195,7 @@ impl Dockerd {
                 "--ip-forward=false",
             ])
             .args(["--default-address-pool", &format!("base=10.{number}.128.0/17,size=24")])
+            .args(&self.options)
             .stdin(Stdio::null())
             .stdout(log.0)
             .stderr(log.1)

@@ -6,9 +6,12 @@ pub mod server;
 use std::{path::Path, sync::Arc};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
-use locald_core::{EngineId, InstanceId, spec::Signal};
+use locald_core::{
+    EngineId, InstanceId, ServiceSpec,
+    spec::{Signal, Source},
+};
 use locald_engine::{
-    EngineIdentity, EngineKind,
+    EngineIdentity, EngineKind, InstanceSpec,
     conformance::{Foreign, Outside},
 };
 use locald_engine_docker::{Access, DockerEngine};
@@ -36,6 +39,19 @@ pub fn identity(endpoint: &str) -> EngineIdentity {
         kind: EngineKind::Docker,
         endpoint: endpoint.to_owned(),
         source: "made by a test".to_owned(),
+    }
+}
+
+/// A container that runs until it is asked to end.
+pub fn sleeper() -> InstanceSpec {
+    let mut service = ServiceSpec::container("shop/db".parse().unwrap(), BUSYBOX);
+    let command = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.05; done"];
+    service.source = Source::Container {
+        image: BUSYBOX.to_owned(),
+        command: Some(command.map(str::to_owned).to_vec()),
+    };
+    InstanceSpec {
+        service: Arc::new(service),
     }
 }
 

@@ -34,7 +34,6 @@ pub(crate) fn all(sources: &Sources<'_>) -> Vec<Place> {
     let home = |path: &str| sources.in_home(path);
     add("docker", EngineKind::Docker, sources.system(DOCKER));
     add("docker-rootless", EngineKind::Docker, runtime.join("docker.sock"));
-    // As a program of a session manager's that was given no XDG_RUNTIME_DIR has it.
     for path in [".docker/run/docker.sock", ".docker/desktop/docker.sock"] {
         home(path)
             .into_iter()
@@ -47,11 +46,17 @@ pub(crate) fn all(sources: &Sources<'_>) -> Vec<Place> {
         add(rootful, EngineKind::Podman, sources.system(path));
     }
     for machine in folders(home(".local/share/containers/podman/machine"), "podman.sock") {
-        add(
-            &machine.prefixed("podman-machine", "default"),
-            EngineKind::Podman,
-            machine.socket,
-        );
+        add(&machine.name, EngineKind::Podman, machine.socket);
+    }
+    // From Podman 5 on; on a Mac in the folder for temporary files.
+    let temporary = sources.variable("TMPDIR").map(PathBuf::from);
+    for folder in [
+        Some(runtime.join("podman")),
+        temporary.map(|folder| folder.join("podman")),
+    ] {
+        for machine in relays(folder) {
+            add(&machine.name, EngineKind::Podman, machine.socket);
+        }
     }
     for colima in [home(".colima"), home(".config/colima")] {
         for profile in folders(colima, "docker.sock") {
@@ -109,6 +114,28 @@ impl Machine {
             format!("{prefix}-{}", self.name)
         }
     }
+}
+
+/// Podman's relays to its virtual machines, in order of their names.
+fn relays(folder: Option<PathBuf>) -> Vec<Machine> {
+    let entries = folder.and_then(|folder| std::fs::read_dir(folder).ok());
+    let mut machines: Vec<Machine> = entries
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok)
+        .filter_map(|entry| {
+            Some(Machine {
+                name: entry
+                    .file_name()
+                    .to_string_lossy()
+                    .strip_suffix("-api.sock")?
+                    .to_owned(),
+                socket: entry.path(),
+            })
+        })
+        .collect();
+    machines.sort_by(|a, b| a.name.cmp(&b.name));
+    machines
 }
 
 /// The folders that have such a socket, in order of their names.

@@ -27,8 +27,13 @@ const WHO: Duration = Duration::from_millis(1500);
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Docker {
+    /// Up to Docker 23 the machine's: two engines on one machine, and those of copied machines, have the same.
     #[serde(rename = "ID", deserialize_with = "lenient")]
     id: String,
+    #[serde(rename = "Name", deserialize_with = "lenient")]
+    host: String,
+    #[serde(rename = "DockerRootDir", deserialize_with = "lenient")]
+    root: String,
     #[serde(rename = "SystemTime", deserialize_with = "lenient")]
     system_time: Option<Timestamp>,
 }
@@ -81,7 +86,12 @@ impl DockerEngine {
     }
 
     async fn headers(&self) -> Result<HeaderMap, ConnectFault> {
-        match self.http.send(Method::GET, "/_ping", None).await {
+        let mut answer = self.http.send(Method::GET, "/_ping", None).await;
+        if let Err(Failure::Broken(_)) = answer {
+            // An engine that ends just now breaks the connections that it hasn't taken yet.
+            answer = self.http.send(Method::GET, "/_ping", None).await;
+        }
+        match answer {
             Ok(answer) => Ok(answer.headers),
             // What lets only chosen paths through to an engine may not know this one.
             Err(Failure::Status { code: 403 | 404, .. }) => Ok(HeaderMap::new()),
@@ -128,8 +138,8 @@ impl DockerEngine {
             Some(shown) if !clock.is_zero() => shown.duration_since(middle(asked)),
             _ => clock,
         };
-        let key = Some(about.id).filter(|id| !id.is_empty() && version.kind == EngineKind::Docker);
-        let key = key.map(|id| format!("docker {id}"));
+        let known = !about.id.is_empty() && version.kind == EngineKind::Docker;
+        let key = known.then(|| format!("docker {} {} {}", about.id, about.host, about.root));
         Ok((EngineVersion { key, ..version }, offset))
     }
 

@@ -39,7 +39,7 @@ pub(crate) fn context(sources: &Sources<'_>) -> Option<Found> {
         Ok(name) => name,
         Err(detail) => {
             // Whether it names a context can't be seen; Docker's own tools go on without one too.
-            tracing::warn!(%detail, "docker's configuration could not be read");
+            tracing::debug!(%detail, "docker's configuration could not be read");
             return None;
         }
     };

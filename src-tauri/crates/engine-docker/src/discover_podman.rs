@@ -177,6 +177,8 @@ fn parts(folder: &Path) -> Vec<PathBuf> {
 fn load<T>(path: &Path, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
     let text = std::fs::read_to_string(path).ok()?;
     read(&text)
-        .inspect_err(|error| tracing::warn!(path = %path.display(), %error, "Podman's configuration could not be read"))
+        .inspect_err(
+            |error| tracing::debug!(path = %path.display(), %error, "Podman's configuration could not be read"),
+        )
         .ok()
 }

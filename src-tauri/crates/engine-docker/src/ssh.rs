@@ -158,7 +158,9 @@ impl Tunnel {
             // Forwards of the person's own configuration may be taken by their own session; that ours stands shows
             // in its socket.
             "ExitOnForwardFailure=no",
+            // Their commands are for their own sessions.
             "PermitLocalCommand=no",
+            "RemoteCommand=none",
             // What is wrong is read from what it says.
             "LogLevel=INFO",
         ] {

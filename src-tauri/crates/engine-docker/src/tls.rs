@@ -1,6 +1,11 @@
 //! An engine behind TLS, with the files that Docker's own tools use.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
 
 use locald_engine::ConnectFault;
 use rustls::{
@@ -14,10 +19,14 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::TlsFiles;
 
-/// Puts connections into TLS. The files are read for each connection, so renewed ones are taken without a restart.
+/// Puts connections into TLS. The files are looked at for each connection, so renewed ones are taken without a restart.
 pub(crate) struct Encryption {
     files: TlsFiles,
+    /// What was made of the files, and when they were last changed then.
+    made: Mutex<Option<(Changed, Arc<ClientConfig>)>>,
 }
+
+type Changed = [Option<SystemTime>; 3];
 
 impl fmt::Debug for Encryption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,7 +36,10 @@ impl fmt::Debug for Encryption {
 
 impl Encryption {
     pub(crate) fn new(files: TlsFiles) -> Self {
-        Self { files }
+        Self {
+            files,
+            made: Mutex::new(None),
+        }
     }
 
     /// The handshake over a fresh connection to `host:port`.
@@ -38,7 +50,7 @@ impl Encryption {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| fault(format!("{host} is no name that a certificate could have")))?;
-        TlsConnector::from(Arc::new(config))
+        TlsConnector::from(config)
             .connect(name, stream)
             .await
             .map_err(|error| fault(self.words(&error.to_string())))
@@ -51,7 +63,22 @@ impl Encryption {
             .then(|| unreachable(address, self.words(broken)))
     }
 
-    fn config(&self) -> Result<ClientConfig, String> {
+    /// The one in use, with what it knows of earlier connections, or a new one when a file changed.
+    fn config(&self) -> Result<Arc<ClientConfig>, String> {
+        let changed = [&self.files.ca, &self.files.cert, &self.files.key]
+            .map(|file| std::fs::metadata(file.as_ref()?).and_then(|file| file.modified()).ok());
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((then, config)) = &*made
+            && *then == changed
+        {
+            return Ok(Arc::clone(config));
+        }
+        let config = Arc::new(self.make()?);
+        *made = Some((changed, Arc::clone(&config)));
+        Ok(config)
+    }
+
+    fn make(&self) -> Result<ClientConfig, String> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()

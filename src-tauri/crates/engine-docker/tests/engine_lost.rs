@@ -50,6 +50,26 @@ async fn streams_end_with_the_engine_and_instances_are_found_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_same_engine_is_told_apart_in_every_state_and_found_again_by_itself() {
+    let Some(mut dockerd) = support::dockerd() else { return };
+    let socket = dockerd.socket();
+    let engine = support::engine_at(&socket);
+    let code = async || engine.connect().await.unwrap_err().code();
+    dockerd.stop();
+    assert_eq!(code().await, ProblemCode::EngineMissing);
+    // As a container's mount leaves it that was started before the engine.
+    std::fs::create_dir(&socket).unwrap();
+    assert_eq!(code().await, ProblemCode::EngineIsDirectory);
+    std::fs::remove_dir(&socket).unwrap();
+    dockerd.boot().unwrap();
+    let first = engine.connect().await.unwrap();
+    dockerd.kill();
+    assert_eq!(code().await, ProblemCode::EngineRefused);
+    dockerd.boot().unwrap();
+    assert_eq!(engine.connect().await.unwrap(), first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_engine_is_silent_and_a_thawed_one_answers() {
     let Some(dockerd) = support::dockerd() else { return };
     let engine = support::engine_at(&dockerd.socket());

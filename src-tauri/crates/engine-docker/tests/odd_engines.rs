@@ -40,7 +40,7 @@ async fn each_way_of_not_being_there_has_its_own_message_in_time_and_heals() {
     std::fs::create_dir(path("folder")).unwrap();
     std::fs::write(path("file"), "").unwrap();
     let silent = Server::with(|_| None);
-    let broken = Server::start(&[("GET /version", 500, r#"{"message":"out of order"}"#)]);
+    let broken = Server::start(&[("GET /_ping", 500, r#"{"message":"out of order"}"#)]);
     let garbage = Server::with(|_| Some("SSH-2.0-OpenSSH\r\n".to_owned()));
     let other = Server::start(&[("GET /version", 200, "<html></html>")]);
 

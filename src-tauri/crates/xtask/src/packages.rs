@@ -41,6 +41,7 @@ pub(crate) const TEST: &[&str] = &[
     "jq",
     "openssh-client",
     "openssh-server",
+    "faketime",
 ];
 /// All of them.
 pub(crate) const ALL: &[&[&str]] = &[BUILD, DISPLAY, ENGINE, TEST];

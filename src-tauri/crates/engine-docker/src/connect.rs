@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::{
     DockerEngine,
     endpoint::{SILENCE, SILENCE_SECONDS},
-    http::{Answer, Failure},
+    http::{Answer, Failure, encode},
     wire::{Version, lenient},
 };
 
@@ -21,7 +21,10 @@ const NEWEST: (u32, u32) = (1, 53);
 /// Clocks that are this close are the same: the `Date` header has whole seconds.
 const SAME_CLOCK: SignedDuration = SignedDuration::from_secs(2);
 /// How long an engine may think about who it is, which is nice to know and nothing to fail for.
-const WHO: Duration = Duration::from_millis(1500);
+const WHO: Duration = Duration::from_millis(2200);
+
+/// Podman's version of its own API.
+const LIBPOD: &str = "libpod-api-version";
 
 /// `GET /info` of Docker.
 #[derive(Default, Deserialize)]
@@ -116,7 +119,9 @@ impl DockerEngine {
             None => self.docker(clock).await?,
         };
         if version.kind == EngineKind::Podman {
-            version.key = self.podman_key().await;
+            // Each Podman knows its own path; the fallback is one that all since 4.0 know.
+            let libpod = headers.get(LIBPOD).and_then(|libpod| libpod.to_str().ok());
+            version.key = self.podman_key(libpod.unwrap_or("4.0.0")).await;
         }
         version.clock_offset = offset;
         let (_, minor) = parse(&version.api).unwrap_or(OLDEST);
@@ -145,7 +150,7 @@ impl DockerEngine {
 
     async fn read(&self, answer: Result<Answer, Failure>) -> Result<EngineVersion, ConnectFault> {
         let answer = answer.map_err(|failure| self.fault(failure))?;
-        let podman_header = answer.headers.contains_key("libpod-api-version");
+        let podman_header = answer.headers.contains_key(LIBPOD);
         let text = answer.body.text().await.map_err(|detail| self.odd(detail))?;
         let version: Version = serde_json::from_str(&text).unwrap_or_default();
         let Some(api) = parse(&version.api_version) else {
@@ -165,9 +170,10 @@ impl DockerEngine {
         })
     }
 
-    async fn podman_key(&self) -> Option<String> {
+    async fn podman_key(&self, libpod: &str) -> Option<String> {
         let ask = async {
-            let about: Podman = self.http.get("/v4.0.0/libpod/info").await.map_err(drop)?;
+            let path = format!("/v{}/libpod/info", encode(libpod, ""));
+            let about: Podman = self.http.get(&path).await.map_err(drop)?;
             let Podman { host, store } = about;
             if host.hostname.is_empty() || store.graph_root.is_empty() {
                 return Err(());
@@ -207,7 +213,7 @@ impl DockerEngine {
 /// Podman, when the headers of its `/_ping` say so. Asked for its version, it first runs two programs.
 fn podman(headers: &HeaderMap) -> Option<EngineVersion> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let libpod = text("libpod-api-version")?;
+    let libpod = text(LIBPOD)?;
     let api = text("api-version").filter(|api| parse(api).is_some())?;
     let server = text("server").and_then(|server| server.strip_prefix("Libpod/"));
     let version = server

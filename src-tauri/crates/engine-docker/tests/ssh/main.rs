@@ -155,10 +155,36 @@ async fn each_way_of_not_getting_in_has_its_own_words_in_time() {
         );
         all.push(detail);
     }
+    // A virtual machine of Podman's: its key is given, and its host key can't be known.
+    let mut machine = sshd.access("empty", "stranger");
+    machine.ssh.machine = true;
+    machine.ssh.identity = Some(sshd.path("key"));
+    let machine = fault(&engine(&sshd.endpoint(nowhere), machine)).await.to_string();
+    assert!(machine.contains("can't be opened there"), "{machine}");
     let count = all.len();
     all.sort();
     all.dedup();
     assert_eq!(all.len(), count);
+}
+
+/// Set for the child of the test below.
+const WITHOUT_SSH: &str = "LOCALD_TEST_WITHOUT_SSH";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_without_ssh_is_told_what_to_install() {
+    if std::env::var_os(WITHOUT_SSH).is_some() {
+        let said = fault(&engine("ssh://box", Access::default())).await.to_string();
+        assert!(said.contains("openssh-client"), "{said}");
+        return;
+    }
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_machine_without_ssh_is_told_what_to_install"])
+        .env(WITHOUT_SSH, "1")
+        .env("PATH", "/nonexistent")
+        .output()
+        .unwrap();
+    let output = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && output.contains("1 passed"), "{output}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

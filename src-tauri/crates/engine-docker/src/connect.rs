@@ -126,6 +126,7 @@ impl DockerEngine {
         version.clock_offset = offset;
         let (_, minor) = parse(&version.api).unwrap_or(OLDEST);
         self.api_minor.store(minor, Ordering::Relaxed);
+        self.dialect.learn(version.kind);
         let nanos = i64::try_from(offset.as_nanos()).unwrap_or(0);
         self.clock_offset.store(nanos, Ordering::Relaxed);
         Ok(version)

@@ -12,7 +12,7 @@ use locald_core::{
 };
 use locald_engine::InstanceSpec;
 
-use crate::{PROJECT_LABEL, SERVICE_LABEL, SPEC_LABEL};
+use crate::{PROJECT_LABEL, SERVICE_LABEL, SPEC_LABEL, stop::whole_seconds};
 
 /// The address ports are published on: a service under development is nobody else's business.
 const HOST_IP: &str = "127.0.0.1";
@@ -53,6 +53,8 @@ pub(crate) fn body(spec: &InstanceSpec) -> ContainerCreateBody {
         exposed_ports: Some(service.ports.iter().map(inner).collect()),
         labels: Some(labels(service)),
         working_dir: service.workdir.clone(),
+        // What others who stop it wait, and the engine when it ends itself. Without it, Podman takes none at all.
+        stop_timeout: i64::try_from(whole_seconds(service.stop_grace)).ok(),
         // Numbers are understood for every signal, names only for those the engine knows.
         stop_signal: service.stop_signal.map(|signal| signal.0.to_string()),
         host_config: Some(HostConfig {

@@ -41,8 +41,12 @@ impl DockerEngine {
             .exec_raw(instance, command)
             .await
             .map_err(|failure| failure.into_error(wrap))?;
-        // Old engines tell in the output that there was nothing to run.
-        if matches!(outcome.code, 126 | 127) && outcome.output.contains("OCI runtime exec failed") {
+        // Old engines tell in the output that there was nothing to run, Podman in its runtime's words.
+        let nothing_to_run = [
+            "OCI runtime exec failed",
+            "exec failed: unable to start container process",
+        ];
+        if matches!(outcome.code, 126 | 127) && nothing_to_run.iter().any(|text| outcome.output.contains(text)) {
             return Err(wrap(clean(&outcome.output)));
         }
         Ok(outcome)

@@ -6,6 +6,7 @@
 mod access;
 mod connect;
 mod create;
+mod dialect;
 mod discover;
 mod discover_docker;
 mod discover_places;
@@ -14,6 +15,7 @@ mod endpoint;
 mod errors;
 mod events;
 mod exec;
+mod facts;
 mod http;
 mod list;
 mod logs;
@@ -42,7 +44,7 @@ use locald_engine::{
 pub use access::{Access, SshLogin, TlsFiles};
 pub use discover::{Candidate, Sources, discover};
 
-use crate::{endpoint::Endpoint, http::Client};
+use crate::{dialect::Dialect, endpoint::Endpoint, http::Client};
 
 /// The label with the project's name.
 pub const PROJECT_LABEL: &str = "dev.locald.project";
@@ -61,9 +63,10 @@ pub struct DockerEngine {
     http: Client,
     /// Minor of the engine's API version as of the last [`Engine::connect`]; 0 before.
     api_minor: AtomicU32,
+    dialect: Dialect,
     /// Old engines make a second network of the same name when asked twice at once.
     networks: tokio::sync::Mutex<()>,
-    host_memory: tokio::sync::OnceCell<Option<u64>>,
+    host: tokio::sync::OnceCell<stats::Host>,
     /// The engine's clock minus ours in nanoseconds, as of the last [`Engine::connect`].
     clock_offset: AtomicI64,
     /// Podman takes half a second to say who it is, and doesn't become another.
@@ -78,11 +81,12 @@ impl DockerEngine {
     pub fn new(identity: EngineIdentity, access: Access) -> Result<Self, EngineError> {
         let endpoint = Endpoint::new(&identity.endpoint, &access)?;
         Ok(Self {
+            dialect: Dialect::new(identity.kind),
             identity,
             http: Client { endpoint },
             api_minor: AtomicU32::new(0),
             networks: tokio::sync::Mutex::new(()),
-            host_memory: tokio::sync::OnceCell::new(),
+            host: tokio::sync::OnceCell::new(),
             clock_offset: AtomicI64::new(0),
             podman_key: tokio::sync::OnceCell::new(),
         })
@@ -115,7 +119,7 @@ impl Engine for DockerEngine {
             pull: true,
             exec: true,
             stats: true,
-            health_checks: true,
+            health_checks: self.dialect.runs_health_checks(),
         }
     }
 

@@ -12,7 +12,7 @@ use locald_engine::EngineError;
 use serde_json::Value;
 
 use crate::{
-    DockerEngine, PROJECT_LABEL, SERVICE_LABEL, SPEC_LABEL,
+    DockerEngine, PROJECT_LABEL, SERVICE_LABEL, SPEC_LABEL, facts,
     http::{Failure, encode},
     wire::{Inspected, Listed, time},
 };
@@ -41,7 +41,7 @@ impl DockerEngine {
             return Some(from_listed(listed));
         }
         match self.inspected(&listed.id).await {
-            Ok(Some(inspected)) => Some(from_inspected(&listed.id, inspected)),
+            Ok(Some(inspected)) => Some(self.observed(&listed.id, &inspected)),
             Ok(None) => None,
             Err(failure) => {
                 tracing::warn!(
@@ -100,7 +100,7 @@ impl DockerEngine {
                 detail,
             })
         })?;
-        Ok(inspected.map(|inspected| from_inspected(id.as_str(), inspected)))
+        Ok(inspected.map(|inspected| self.observed(id.as_str(), &inspected)))
     }
 }
 
@@ -129,6 +129,8 @@ fn from_listed(listed: Listed) -> ObservedInstance {
     });
     let name = listed.names.first().map_or("", |name| name.trim_start_matches('/'));
     ObservedInstance {
+        image: facts::image(&listed.image),
+        compose: facts::compose(&listed.labels),
         service: service_of(&listed.labels),
         spec_hash: listed.labels.get(SPEC_LABEL).cloned(),
         ports: without_twins(ports.collect()),
@@ -140,13 +142,36 @@ fn from_listed(listed: Listed) -> ObservedInstance {
     }
 }
 
-fn from_inspected(id: &str, inspected: Inspected) -> ObservedInstance {
-    let state = &inspected.state;
-    let exit = || ExitFacts {
-        code: state.exit_code.and_then(|code| i32::try_from(code).ok()),
-        oom: state.oom_killed,
-        at: time(&state.finished_at),
-    };
+impl DockerEngine {
+    fn observed(&self, id: &str, inspected: &Inspected) -> ObservedInstance {
+        let (state, config) = (&inspected.state, &inspected.config);
+        let exit = || ExitFacts {
+            code: state.exit_code.and_then(|code| i32::try_from(code).ok()),
+            oom: state.oom_killed,
+            at: time(&state.finished_at),
+        };
+        let run = run_state(&state.status, exit);
+        let id = InstanceId::from(if inspected.id.is_empty() { id } else { &inspected.id });
+        ObservedInstance {
+            image: facts::image(&config.image),
+            compose: facts::compose(&config.labels),
+            service: service_of(&config.labels),
+            spec_hash: config.labels.get(SPEC_LABEL).cloned(),
+            ports: without_twins(bound(inspected)),
+            started_at: time(&state.started_at),
+            tty: config.tty,
+            health_check: facts::health_check(&config.healthcheck),
+            engine_health: (run == RunState::Running)
+                .then(|| facts::engine_health(&state.health, self.dialect.runs_health_checks()))
+                .flatten(),
+            engine_restarts: facts::engine_restarts(&inspected.host_config.restart_policy),
+            ..ObservedInstance::new(id, inspected.name.trim_start_matches('/'), run)
+        }
+    }
+}
+
+/// The ports of an inspection.
+fn bound(inspected: &Inspected) -> Vec<PublishedPort> {
     let ports = inspected.network_settings.ports.iter().flat_map(|(inner, bindings)| {
         let (port, kind) = inner.split_once('/').unwrap_or((inner, "tcp"));
         let (port, kind) = (port.parse().ok(), protocol(kind));
@@ -159,19 +184,7 @@ fn from_inspected(id: &str, inspected: Inspected) -> ObservedInstance {
             })
         })
     });
-    let id = InstanceId::from(if inspected.id.is_empty() { id } else { &inspected.id });
-    ObservedInstance {
-        service: service_of(&inspected.config.labels),
-        spec_hash: inspected.config.labels.get(SPEC_LABEL).cloned(),
-        ports: without_twins(ports.collect()),
-        started_at: time(&state.started_at),
-        tty: inspected.config.tty,
-        ..ObservedInstance::new(
-            id,
-            inspected.name.trim_start_matches('/'),
-            run_state(&state.status, exit),
-        )
-    }
+    ports.collect()
 }
 
 fn run_state(status: &str, exit: impl FnOnce() -> ExitFacts) -> RunState {
@@ -181,6 +194,7 @@ fn run_state(status: &str, exit: impl FnOnce() -> ExitFacts) -> RunState {
         // The last three are podman's.
         "created" | "configured" | "initialized" => RunState::Created,
         "exited" | "dead" | "stopped" => RunState::Exited(exit()),
+        "restarting" => RunState::Restarting(exit()),
         other => RunState::Unknown(other.to_owned()),
     }
 }

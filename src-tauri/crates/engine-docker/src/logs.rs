@@ -5,7 +5,10 @@
 //! look like either. A line that has no end yet is delivered when the stream ends, not before: what stands there
 //! may be half a character.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures_util::{StreamExt as _, stream::BoxStream};
@@ -38,9 +41,11 @@ impl DockerEngine {
             .await
             .map_err(|failure| failure.into_error(wrap))?
             .ok_or_else(|| wrap("it does not exist any more".to_owned()))?;
+        let tty = inspected.config.tty;
+        let stamped = !tty || self.dialect.stamps_terminals();
         let body = self
             .http
-            .open(&path(instance, options))
+            .open(&path(instance, options, stamped))
             .await
             .map_err(|failure| match failure {
                 // Docker 501, Podman 500.
@@ -63,11 +68,13 @@ impl DockerEngine {
             instance: instance.clone(),
             options,
             body: Some(body),
-            splitter: Splitter::new(inspected.config.tty),
+            splitter: Splitter::new(tty, stamped),
             ready: Ready::new(),
             delivered: 0,
             newest: None,
             skip: 0,
+            seen: self.dialect.stamps_are_unique().then(VecDeque::new),
+            end_is_held_back: self.dialect.holds_back_unfinished_lines(),
         };
         let lines = futures_util::stream::unfold(reader, |mut reader| async move {
             let line = reader.next().await?;
@@ -77,7 +84,7 @@ impl DockerEngine {
     }
 }
 
-fn path(instance: &InstanceId, options: LogOptions) -> String {
+fn path(instance: &InstanceId, options: LogOptions, stamped: bool) -> String {
     let tail = options.tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
     let since = options
         .since
@@ -85,7 +92,8 @@ fn path(instance: &InstanceId, options: LogOptions) -> String {
         .unwrap_or_default();
     let follow = u8::from(options.follow);
     let id = encode(instance.as_str(), "");
-    format!("/containers/{id}/logs?stdout=1&stderr=1&timestamps=1&follow={follow}&tail={tail}{since}")
+    let stamped = u8::from(stamped);
+    format!("/containers/{id}/logs?stdout=1&stderr=1&timestamps={stamped}&follow={follow}&tail={tail}{since}")
 }
 
 /// Reads lines until the engine has no more.
@@ -101,7 +109,15 @@ struct Reader {
     newest: Option<(Timestamp, usize)>,
     /// Lines of that time still to leave out, because they were delivered already.
     skip: usize,
+    /// The last lines delivered, where an engine's times tell lines apart: Docker gives some twice to those who follow
+    /// while it begins a new log file.
+    seen: Option<VecDeque<u64>>,
+    /// Has the end to be asked for once more?
+    end_is_held_back: bool,
 }
+
+/// How many lines back a repetition is known as such. Docker was seen to repeat 24 at once.
+const SEEN: usize = 256;
 
 impl Reader {
     async fn next(&mut self) -> Option<Result<LogLine, EngineError>> {
@@ -137,6 +153,17 @@ impl Reader {
             self.skip -= 1;
             return true;
         }
+        if let Some(seen) = &mut self.seen
+            && line.at.is_some()
+            && self.options.follow
+        {
+            let print = fingerprint(line);
+            if self.newest.is_some_and(|(newest, _)| line.at <= Some(newest)) && seen.contains(&print) {
+                return true;
+            }
+            seen.truncate(SEEN - 1);
+            seen.push_front(print);
+        }
         self.delivered += 1;
         match (line.at, &mut self.newest) {
             (Some(at), Some((newest, count))) if *newest == at => *count += 1,
@@ -150,7 +177,7 @@ impl Reader {
     /// Docker 20.10 ends a followed stream without the last line when that has no line end, and gives it without
     /// `follow`. So the end is read once more that way, from the newest line on.
     async fn end_again(&mut self) -> Option<Body> {
-        if !std::mem::take(&mut self.options.follow) {
+        if !std::mem::take(&mut self.options.follow) || !self.end_is_held_back {
             return None;
         }
         match self.newest {
@@ -164,10 +191,22 @@ impl Reader {
             None => {}
         }
         // A failure is that of an instance which is gone by now: an end like any other.
-        let body = self.http.open(&path(&self.instance, self.options)).await.ok()?;
-        self.splitter = Splitter::new(self.splitter.tty);
+        let (tty, stamped) = (self.splitter.tty, self.splitter.stamped);
+        let body = self
+            .http
+            .open(&path(&self.instance, self.options, stamped))
+            .await
+            .ok()?;
+        self.splitter = Splitter::new(tty, stamped);
         Some(body)
     }
+}
+
+/// A line's time and text in one number.
+fn fingerprint(line: &LogLine) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (line.at, &line.bytes, line.stream == LogStream::Stderr).hash(&mut hasher);
+    hasher.finish()
 }
 
 type Ready = VecDeque<Result<LogLine, EngineError>>;
@@ -175,6 +214,8 @@ type Ready = VecDeque<Result<LogLine, EngineError>>;
 /// Cuts the engine's bytes into lines.
 struct Splitter {
     tty: bool,
+    /// Were time stamps asked for?
+    stamped: bool,
     input: BytesMut,
     /// Bytes left of the frame at hand, `None` between frames.
     frame: Option<usize>,
@@ -236,12 +277,13 @@ impl Line {
 }
 
 impl Splitter {
-    fn new(tty: bool) -> Self {
+    fn new(tty: bool, stamped: bool) -> Self {
         Self {
             tty,
+            stamped,
             input: BytesMut::new(),
             frame: None,
-            stamp_due: true,
+            stamp_due: stamped,
             piece: 0,
             stamp: Bytes::new(),
             current: LogStream::Stdout,
@@ -297,7 +339,7 @@ impl Splitter {
                     LogStream::Stdout
                 };
                 self.system = header[0] == 3;
-                self.stamp_due = !self.system;
+                self.stamp_due = self.stamped && !self.system;
                 self.frame = Some((&header[4..]).get_u32() as usize);
                 continue;
             };
@@ -376,7 +418,7 @@ impl Splitter {
                     line.bytes.truncate(line.bytes.len() - 1);
                 }
                 ready.push_back(Ok(line));
-                self.stamp_due = true;
+                self.stamp_due = self.stamped;
             } else {
                 let bytes = self.input.split_to(window);
                 self.out.add(&bytes);

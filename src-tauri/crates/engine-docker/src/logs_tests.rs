@@ -16,7 +16,7 @@ fn frame(stream: u8, text: &[u8]) -> Vec<u8> {
 fn lines(tty: bool, input: &[u8]) -> Vec<LogLine> {
     let mut all: Vec<Vec<LogLine>> = Vec::new();
     for size in [1, 7, 4096, input.len().max(1)] {
-        let (mut splitter, mut ready) = (Splitter::new(tty), Ready::new());
+        let (mut splitter, mut ready) = (Splitter::new(tty, true), Ready::new());
         for chunk in input.chunks(size) {
             splitter.feed(chunk, &mut ready).unwrap();
         }
@@ -86,7 +86,7 @@ fn a_line_without_end_is_cut_and_counted() {
     for _ in 0..3 {
         input.extend(frame(1, &piece));
     }
-    let (mut splitter, mut ready) = (Splitter::new(false), Ready::new());
+    let (mut splitter, mut ready) = (Splitter::new(false, true), Ready::new());
     splitter.feed(&input, &mut ready).unwrap();
     assert!(ready.is_empty() && splitter.out.bytes.len() == LogLine::LIMIT);
     splitter.finish(&mut ready);
@@ -99,8 +99,12 @@ fn an_error_frame_of_the_engine_is_an_error() {
     let mut input = vec![3, 0, 0, 0, 0, 0, 0, 4];
     input.extend_from_slice(b"oops");
     assert_eq!(
-        Splitter::new(false).feed(&input, &mut Ready::new()),
+        Splitter::new(false, true).feed(&input, &mut Ready::new()),
         Err("oops".to_owned())
     );
-    assert!(Splitter::new(false).feed(b"plain text", &mut Ready::new()).is_err());
+    assert!(
+        Splitter::new(false, true)
+            .feed(b"plain text", &mut Ready::new())
+            .is_err()
+    );
 }

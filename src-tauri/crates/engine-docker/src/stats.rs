@@ -1,7 +1,8 @@
 //! Use of CPU and memory.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
+use bytes::Bytes;
 use futures_util::{StreamExt as _, stream::BoxStream};
 use jiff::Timestamp;
 use locald_core::InstanceId;
@@ -10,8 +11,8 @@ use serde::Deserialize;
 
 use crate::{
     DockerEngine,
-    http::encode,
-    wire::{lenient, lenient_map, time},
+    http::{Failure, encode},
+    wire::{lenient, lenient_list, lenient_map, time},
 };
 
 /// A line of `GET /containers/ID/stats`.
@@ -52,15 +53,37 @@ struct Memory {
 }
 
 /// `GET /info`, as far as it matters here.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Host {
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(crate) struct Host {
     #[serde(rename = "MemTotal", deserialize_with = "lenient")]
     memory: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    cgroup_version: String,
+    #[serde(deserialize_with = "lenient_list")]
+    security_options: Vec<String>,
+    /// Podman has it here.
+    #[serde(deserialize_with = "lenient")]
+    rootless: bool,
+}
+
+impl Host {
+    /// Without a control group of its own, what is told of an instance is the whole machine's. An ordinary user's
+    /// engine gets groups on version 2 only.
+    fn counts(&self) -> bool {
+        let rootless = self.rootless || self.security_options.iter().any(|option| option == "name=rootless");
+        !(rootless && self.cgroup_version == "1")
+    }
 }
 
 /// When, and how many nanoseconds of CPU by then.
 type Reading = (Timestamp, u64);
+
+/// The engine's answers, one for each sample.
+type Lines = BoxStream<'static, Result<Bytes, String>>;
+
+/// How often an engine is asked that doesn't tell by itself.
+const ASKED_EVERY: Duration = Duration::from_secs(2);
 
 impl DockerEngine {
     pub(crate) async fn open_stats(
@@ -68,18 +91,18 @@ impl DockerEngine {
         instance: &InstanceId,
     ) -> Result<BoxStream<'static, Result<StatsSample, EngineError>>, EngineError> {
         let name = instance.to_string();
-        let path = format!("/containers/{}/stats?stream=1", encode(instance.as_str(), ""));
-        let body = self.http.open(&path).await.map_err(|failure| {
+        let lines = self.stats_lines(instance).await.map_err(|failure| {
             failure.into_error(|detail| EngineError::Stats {
                 instance: instance.to_string(),
                 detail,
             })
         })?;
-        let host = *self
-            .host_memory
-            .get_or_init(|| async { self.http.get::<Host>("/info").await.ok().and_then(|host| host.memory) })
-            .await;
-        let state = (body.lines(), None::<Reading>);
+        let host = self
+            .host
+            .get_or_init(|| async { self.http.get("/info").await.unwrap_or_default() });
+        let host = host.await;
+        let (counts, memory) = (host.counts(), host.memory);
+        let state = (lines, None::<Reading>);
         let samples = futures_util::stream::unfold(Some(state), move |state| {
             let name = name.clone();
             async move {
@@ -94,12 +117,52 @@ impl DockerEngine {
                     };
                     // A stopped one goes on sending zeros from the year 1.
                     let now = time(&line.read)?;
-                    let sample = sample(&line, now, &mut before, host);
+                    let sample = if counts {
+                        sample(&line, now, &mut before, memory)
+                    } else {
+                        StatsSample {
+                            cpu_percent: None,
+                            memory_bytes: None,
+                            memory_limit_bytes: None,
+                        }
+                    };
                     return Some((Ok(sample), Some((lines, before))));
                 }
             }
         });
         Ok(samples.boxed())
+    }
+
+    async fn stats_lines(&self, instance: &InstanceId) -> Result<Lines, Failure> {
+        let path = format!("/containers/{}/stats", encode(instance.as_str(), ""));
+        if self.dialect.streams_stats() {
+            return Ok(self.http.open(&format!("{path}?stream=1")).await?.lines());
+        }
+        let path = format!("{path}?stream=0&one-shot=1");
+        let first = self.http.open(&path).await?.text().await.map_err(Failure::Broken)?;
+        let state = (self.http.clone(), path, Some(first));
+        let lines = futures_util::stream::unfold(state, |(http, path, first)| async move {
+            let answer = match first {
+                Some(first) => Ok(first),
+                None => {
+                    tokio::time::sleep(ASKED_EVERY).await;
+                    match http.open(&path).await {
+                        Ok(body) => body.text().await,
+                        // It was removed meanwhile, and that is an end like any other.
+                        Err(failure) if failure.status() == Some(404) => return None,
+                        Err(Failure::Connect(fault)) => Err(fault.to_string()),
+                        Err(Failure::Status { message, .. } | Failure::Broken(message)) => Err(message),
+                    }
+                }
+            };
+            // Of one that doesn't run Podman says nothing at all.
+            let answer = match answer {
+                Ok(text) if text.trim().is_empty() => return None,
+                answer => answer.map(Bytes::from),
+            };
+            Some((answer, (http, path, None)))
+        });
+        Ok(lines.boxed())
     }
 }
 
@@ -168,6 +231,22 @@ mod tests {
             (second.cpu_percent, second.memory_bytes, second.memory_limit_bytes),
             (Some(50.0), Some(0), Some(100))
         );
+    }
+
+    #[test]
+    fn an_ordinary_users_numbers_are_the_machines_on_cgroups_v1() {
+        for (info, counts) in [
+            (r#"{"CgroupVersion":"1","Rootless":true}"#, false),
+            (r#"{"CgroupVersion":"2","Rootless":true}"#, true),
+            (
+                r#"{"CgroupVersion":"1","SecurityOptions":["name=seccomp","name=rootless"]}"#,
+                false,
+            ),
+            (r#"{"CgroupVersion":"1","SecurityOptions":null}"#, true),
+            ("{}", true),
+        ] {
+            assert_eq!(serde_json::from_str::<Host>(info).unwrap().counts(), counts, "{info}");
+        }
     }
 
     #[test]

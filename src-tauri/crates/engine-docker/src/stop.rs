@@ -1,6 +1,6 @@
 //! Stopping and removing.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use bollard::query_parameters::{RemoveContainerOptions, StopContainerOptions};
 use locald_core::InstanceId;
@@ -11,9 +11,14 @@ use crate::{DockerEngine, SLOW_SECONDS, http::Failure};
 /// The first API in which a stop takes a signal; before, the container has it from its creation.
 const STOP_SIGNAL_MINOR: u32 = 42;
 
+/// Rounded up, as engines take no fractions.
+pub(crate) fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0))
+}
+
 impl DockerEngine {
     pub(crate) async fn stop_instance(&self, id: &InstanceId, request: StopRequest) -> Result<(), EngineError> {
-        let seconds = request.grace.as_secs() + u64::from(request.grace.subsec_nanos() > 0);
+        let seconds = whole_seconds(request.grace);
         let knows_signal = self.api_minor.load(Ordering::Relaxed) >= STOP_SIGNAL_MINOR;
         let options = StopContainerOptions {
             t: Some(i32::try_from(seconds).unwrap_or(i32::MAX)),

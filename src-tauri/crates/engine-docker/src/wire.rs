@@ -54,6 +54,8 @@ pub(crate) struct Listed {
     pub(crate) id: String,
     #[serde(deserialize_with = "lenient_list")]
     pub(crate) names: Vec<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) image: String,
     #[serde(deserialize_with = "lenient_map")]
     pub(crate) labels: HashMap<String, String>,
     #[serde(deserialize_with = "lenient")]
@@ -110,6 +112,19 @@ pub(crate) struct InspectedState {
     pub(crate) started_at: String,
     #[serde(deserialize_with = "lenient")]
     pub(crate) finished_at: String,
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) health: InspectedHealth,
+}
+
+/// `State.Health` of an inspection.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(crate) struct InspectedHealth {
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) status: String,
+    /// Of each run that is remembered; only that there is one matters.
+    #[serde(deserialize_with = "lenient_list")]
+    pub(crate) log: Vec<Value>,
 }
 
 /// `Config` of an inspection.
@@ -118,8 +133,28 @@ pub(crate) struct InspectedState {
 pub(crate) struct InspectedConfig {
     #[serde(deserialize_with = "lenient")]
     pub(crate) tty: bool,
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) image: String,
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) healthcheck: InspectedHealthcheck,
     #[serde(deserialize_with = "lenient_map")]
     pub(crate) labels: HashMap<String, String>,
+}
+
+/// `Config.Healthcheck` of an inspection. Times are nanoseconds; 0 leaves it to the engine.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(crate) struct InspectedHealthcheck {
+    #[serde(deserialize_with = "lenient_list")]
+    pub(crate) test: Vec<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) interval: u64,
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) timeout: u64,
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) start_period: u64,
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) retries: u32,
 }
 
 /// `HostConfig` of an inspection.
@@ -128,6 +163,18 @@ pub(crate) struct InspectedConfig {
 pub(crate) struct InspectedHostConfig {
     #[serde(deserialize_with = "lenient")]
     pub(crate) log_config: InspectedLogConfig,
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) restart_policy: InspectedRestartPolicy,
+}
+
+/// `HostConfig.RestartPolicy` of an inspection.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(crate) struct InspectedRestartPolicy {
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) name: String,
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) maximum_retry_count: u32,
 }
 
 /// `HostConfig.LogConfig` of an inspection.

@@ -4,16 +4,24 @@
 //! conditions and never for time, so they also run in virtual time on the fake.
 
 mod bench;
+mod facts;
 mod lifecycle;
 mod output;
+mod outside;
 mod refusals;
+mod report;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
-use locald_core::{InstanceId, spec::Signal};
+use locald_core::{
+    InstanceId,
+    instance::{ComposeOrigin, EngineRestarts},
+    spec::{HealthCheck, Signal},
+};
 
 pub use bench::Bench;
+pub use report::{Report, Verdict};
 
 /// What others do with the engine, behind locald's back.
 pub trait Outside: Send + Sync {
@@ -25,6 +33,10 @@ pub trait Outside: Send + Sync {
     fn kill<'a>(&'a self, id: &'a InstanceId, signal: Signal) -> BoxFuture<'a, Result<(), String>>;
     /// `docker rm -f`.
     fn remove<'a>(&'a self, id: &'a InstanceId) -> BoxFuture<'a, Result<(), String>>;
+    /// `docker restart`.
+    fn restart<'a>(&'a self, id: &'a InstanceId) -> BoxFuture<'a, Result<(), String>>;
+    /// `docker pause`, or `docker unpause`.
+    fn pause<'a>(&'a self, id: &'a InstanceId, paused: bool) -> BoxFuture<'a, Result<(), String>>;
 }
 
 /// An instance that locald did not make.
@@ -32,23 +44,66 @@ pub trait Outside: Send + Sync {
 pub struct Foreign {
     /// Its name.
     pub name: String,
+    /// Its image; the bench's when empty.
+    pub image: String,
     /// What `sh -c` runs in it.
     pub script: String,
     /// With a terminal.
     pub tty: bool,
     /// `false` for log driver `none`.
     pub keeps_logs: bool,
+    /// With compose's labels.
+    pub compose: Option<ComposeOrigin>,
+    /// With a health check of its own; a command.
+    pub health_check: Option<HealthCheck>,
+    /// Started again by the engine itself.
+    pub engine_restarts: Option<EngineRestarts>,
+    /// With so many bytes of memory and no swap.
+    pub memory_bytes: Option<u64>,
+    /// Published ports as on the command line: `8080:80`. Without any it has no network.
+    pub ports: Vec<String>,
 }
 
-/// How a case ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// As it should.
-    Passed,
-    /// Doesn't apply to this engine, and why.
-    NotApplicable(&'static str),
-    /// Not as it should, and how.
-    Failed(String),
+impl Foreign {
+    /// One that runs a script and has nothing special.
+    #[must_use]
+    pub fn new(name: &str, script: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            image: String::new(),
+            script: script.to_owned(),
+            tty: false,
+            keeps_logs: true,
+            compose: None,
+            health_check: None,
+            engine_restarts: None,
+            memory_bytes: None,
+            ports: Vec::new(),
+        }
+    }
+}
+
+/// What an engine or machine may lack without the engine's part of locald being wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ability {
+    /// Programs in it really run.
+    RealPrograms,
+    /// It publishes ports.
+    RealPorts,
+    /// It can freeze instances.
+    Pause,
+    /// It limits memory, and says of an end that it came of that.
+    MemoryFacts,
+    /// Its events tell of a process that ran out of memory while its instance lives on.
+    MemoryEvents,
+    /// Its events tell that somebody asked for an end.
+    StopIntent,
+    /// It runs health checks by itself.
+    HealthRuns,
+    /// It has numbers on CPU and memory.
+    Numbers,
+    /// Its numbers on memory tell the page cache apart.
+    CacheNumbers,
 }
 
 /// What a case gives: `Ok` or how it failed.
@@ -60,40 +115,6 @@ pub struct Case {
     /// In words.
     pub name: &'static str,
     run: CaseFn,
-}
-
-/// The outcome of all cases.
-#[derive(Debug)]
-pub struct Report {
-    rows: Vec<(&'static str, Verdict, Duration)>,
-}
-
-impl Report {
-    /// Names and reasons of what failed.
-    #[must_use]
-    pub fn failures(&self) -> Vec<String> {
-        self.rows
-            .iter()
-            .filter_map(|(name, verdict, _)| match verdict {
-                Verdict::Failed(how) => Some(format!("{name}: {how}")),
-                Verdict::Passed | Verdict::NotApplicable(_) => None,
-            })
-            .collect()
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, verdict, time) in &self.rows {
-            let (mark, more) = match verdict {
-                Verdict::Passed => ("ok  ", String::new()),
-                Verdict::NotApplicable(why) => ("n/a ", format!(" ({why})")),
-                Verdict::Failed(how) => ("FAIL", format!(": {how}")),
-            };
-            writeln!(f, "{mark} {:6} ms  {name}{more}", time.as_millis())?;
-        }
-        Ok(())
-    }
 }
 
 macro_rules! cases {
@@ -121,13 +142,30 @@ pub fn cases() -> Vec<Case> {
             stops_again = "stop of a stopped or gone one is success",
             removes = "remove of a stopped or gone one is success, of a running one an error",
             lists_exactly = "names that contain each other are kept apart",
-            lists_foreign = "an instance that locald did not make is listed without a service",
             inspects_gone = "inspect of a gone one gives none",
-            outside_stop = "a stop from outside shows as a signal and an exit",
-            outside_remove = "a removal from outside shows as such",
+            port_automatic = "an automatic port is told as it is now, also after a restart",
             out_of_memory = "an end for lack of memory is told from a kill",
             resolves = "a service answers to its name in the project's network",
             volume_stays = "a named volume survives stop and remove";
+        outside:
+            stop = "a stop from outside ends it, with the code",
+            stop_intent = "that somebody asked for an end shows in the events",
+            remove = "a removal from outside shows as an exit and a removal",
+            restart = "a restart from outside shows as asked for, and the instance stays the same",
+            pause = "a pause from outside shows, and its end",
+            kill_hup = "a signal that doesn't end it leaves it running";
+        facts:
+            foreign = "an instance that locald did not make is listed without a service",
+            foreign_events = "its events come without a service, its end with the code",
+            odd_neighbours = "odd neighbours spoil neither list nor each other",
+            image = "the image is told as people write it",
+            compose = "compose's project and service are told",
+            health_check = "an instance's own health check is told, defaults filled in",
+            health_result = "the engine's own result of it is told, while it runs",
+            engine_restarts = "the engine's own restart policy is told",
+            crash_loop = "an instance that the engine starts again and again shows as such",
+            oom_alive = "a process out of memory is told while its instance lives on",
+            ports_once = "a port open to all addresses is one, two mappings are two";
         output:
             log_tail = "logs: the last lines, in order, with times and streams",
             log_since = "logs: only since a time",
@@ -135,16 +173,21 @@ pub fn cases() -> Vec<Case> {
             log_long = "logs: a line of 40000 characters is one line",
             log_binary = "logs: bytes that look like a frame header stay",
             log_tty = "logs: a terminal's lines are whole and without carriage return",
-            log_none = "logs: a driver that keeps none says so",
+            log_none = "logs: a driver that keeps none says so, others go on",
             log_gone = "logs: of a gone one are an error",
             stats_running = "stats: numbers while it runs, and the end when it stops",
             stats_stopped = "stats: of a stopped one end at once",
+            stats_no_network = "stats: of one without a network are whole",
+            stats_removed = "stats: end quietly when it is removed meanwhile",
+            stats_memory = "stats: memory is without the page cache",
             exec_code = "exec: code and output",
             exec_stopped = "exec: in a stopped one is an error";
         refusals:
+            image_local = "a local image needs no network and no second instance",
             image_missing = "a missing image fails in plain words, in time",
             port_in_use_by_program = "a port held by a program is named",
             port_in_use_by_instance = "a port held by an instance names it",
+            port_free_again = "a port that was refused can be had once it is free",
             command_missing = "a program that isn't in the image is named",
             mount_missing = "a path to mount that doesn't exist is named and not made",
             name_taken = "a foreign instance with our name is left alone",
@@ -168,9 +211,9 @@ pub async fn run(bench: Arc<Bench>) -> Report {
         let took = begun.elapsed();
         let verdict = match bench.clear().await {
             Err(how) if verdict == Verdict::Passed => Verdict::Failed(format!("clearing away: {how}")),
-            _ => verdict,
+            Ok(()) | Err(_) => verdict,
         };
         rows.push((case.name, verdict, took));
     }
-    Report { rows }
+    Report::new(rows)
 }

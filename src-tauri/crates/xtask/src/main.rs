@@ -2,6 +2,7 @@
 //! installs what it lacks.
 
 mod bench;
+mod conformance;
 mod display;
 mod engine;
 mod example;

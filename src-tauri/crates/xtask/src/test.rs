@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all that has to hold before anything lands.
 
-use crate::{packages, sh, ui};
+use crate::{conformance, packages, sh, ui};
 
 /// Runs every test; `fast` leaves out the end-to-end ones.
 pub(crate) fn run(fast: bool) -> Result<(), String> {
@@ -25,16 +25,20 @@ pub(crate) fn run(fast: bool) -> Result<(), String> {
     sh::step("building the programs that the end-to-end tests run");
     sh::run(&mut sh::cargo(&["build", "--workspace", "--bins"]))?;
     sh::step("tests");
+    conformance::forget()?;
     let mut nextest = sh::cargo(&["nextest", "run", "--workspace"]);
     if fast {
         nextest.args(["--exclude", "locald-tests"]);
     }
     let bin = sh::target().join("debug");
-    sh::run(
+    let passed = sh::run(
         nextest
             .env("LOCALD_BIN", bin.join("locald"))
             .env("LOCALD_DESKTOP_BIN", bin.join("locald-desktop")),
-    )
+    );
+    // Also after a failure: it shows which engine it was.
+    conformance::print();
+    passed
 }
 
 /// Writes `ui/src/lib/bindings` anew.

@@ -3,23 +3,29 @@
 
 pub mod server;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use locald_core::{
     EngineId, InstanceId, ServiceSpec,
-    spec::{Signal, Source},
+    instance::EngineRestarts,
+    spec::{ProbeSpec, Signal, Source},
 };
 use locald_engine::{
     EngineIdentity, EngineKind, InstanceSpec,
     conformance::{Foreign, Outside},
 };
 use locald_engine_docker::{Access, DockerEngine};
-use locald_engine_testbed::{BUSYBOX, Dockerd, busybox_image, required};
+use locald_engine_testbed::{BUSYBOX, Dockerd, Podman, TestEngine, busybox_image, required};
 
 /// A dockerd with the test image, or `None` where the test is skipped.
 pub fn dockerd() -> Option<Dockerd> {
     required(Dockerd::start().and_then(|dockerd| busybox_image(&dockerd, BUSYBOX).map(|()| dockerd)))
+}
+
+/// A Podman with the test image, or `None` where the test is skipped.
+pub fn podman(started: Result<Podman, String>) -> Option<Podman> {
+    required(started.and_then(|podman| busybox_image(&podman, BUSYBOX).map(|()| podman)))
 }
 
 /// The engine at a socket.
@@ -55,46 +61,94 @@ pub fn sleeper() -> InstanceSpec {
     }
 }
 
-/// Somebody with the `docker` command.
-pub struct Person(pub Arc<Dockerd>);
+/// Somebody with the `docker` or `podman` command.
+pub struct Person<E>(pub Arc<E>);
 
-impl Person {
-    async fn docker(&self, arguments: Vec<String>) -> Result<String, String> {
-        let dockerd = Arc::clone(&self.0);
-        let work = move || dockerd.docker_ok(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+impl<E: TestEngine + 'static> Person<E> {
+    pub async fn command(&self, arguments: Vec<String>) -> Result<String, String> {
+        let engine = Arc::clone(&self.0);
+        let work = move || engine.command_ok(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
         tokio::task::spawn_blocking(work)
             .await
             .map_err(|error| error.to_string())?
     }
 }
 
-fn words(words: &[&str]) -> Vec<String> {
+pub fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
 }
 
-impl Outside for Person {
-    fn run(&self, foreign: Foreign) -> BoxFuture<'_, Result<InstanceId, String>> {
-        async move {
-            let mut arguments = words(&["run", "-d", "--network", "none", "--name", &foreign.name]);
-            if foreign.tty {
-                arguments.push("-t".to_owned());
-            }
-            if !foreign.keeps_logs {
-                arguments.extend(words(&["--log-driver", "none"]));
-            }
-            arguments.extend(words(&[BUSYBOX, "sh", "-c", &foreign.script]));
-            Ok(InstanceId::from(self.docker(arguments).await?.as_str()))
+/// The arguments of `run` that make it.
+fn arguments(foreign: &Foreign) -> Vec<String> {
+    let mut arguments = words(&["run", "-d", "--name", &foreign.name]);
+    if foreign.ports.is_empty() {
+        arguments.push("--network=none".to_owned());
+    }
+    for port in &foreign.ports {
+        arguments.push(format!("--publish={port}"));
+    }
+    if foreign.tty {
+        arguments.push("-t".to_owned());
+    }
+    if !foreign.keeps_logs {
+        arguments.extend(words(&["--log-driver", "none"]));
+    }
+    if let Some(compose) = &foreign.compose {
+        let one_off = if compose.one_off { "True" } else { "False" };
+        for (label, value) in [
+            ("project", compose.project.as_str()),
+            ("service", compose.service.as_str()),
+            ("container-number", &compose.number.to_string()),
+            ("oneoff", one_off),
+        ] {
+            arguments.push(format!("--label=com.docker.compose.{label}={value}"));
         }
-        .boxed()
+    }
+    if let Some(check) = &foreign.health_check
+        && let ProbeSpec::Command { command } = &check.probe
+    {
+        arguments.push(format!("--health-cmd={}", command.last().unwrap()));
+        // What is usual is left to the engine.
+        for (flag, time, usual) in [
+            ("interval", check.interval, 30),
+            ("timeout", check.timeout, 30),
+            ("start-period", check.start_period, 0),
+        ] {
+            if time != Duration::from_secs(usual) {
+                arguments.push(format!("--health-{flag}={}ms", time.as_millis()));
+            }
+        }
+        if check.retries != 3 {
+            arguments.push(format!("--health-retries={}", check.retries));
+        }
+    }
+    match foreign.engine_restarts {
+        None => {}
+        Some(EngineRestarts::Always) => arguments.push("--restart=always".to_owned()),
+        Some(EngineRestarts::OnFailure { max: None }) => arguments.push("--restart=on-failure".to_owned()),
+        Some(EngineRestarts::OnFailure { max: Some(max) }) => arguments.push(format!("--restart=on-failure:{max}")),
+    }
+    if let Some(bytes) = foreign.memory_bytes {
+        arguments.push(format!("--memory={bytes}"));
+        arguments.push(format!("--memory-swap={bytes}"));
+    }
+    arguments.extend(words(&[&foreign.image, "sh", "-c", &foreign.script]));
+    arguments
+}
+
+impl<E: TestEngine + 'static> Outside for Person<E> {
+    fn run(&self, foreign: Foreign) -> BoxFuture<'_, Result<InstanceId, String>> {
+        async move { Ok(InstanceId::from(self.command(arguments(&foreign)).await?.as_str())) }.boxed()
     }
 
     fn stop<'a>(&'a self, id: &'a InstanceId) -> BoxFuture<'a, Result<(), String>> {
-        async { self.docker(words(&["stop", id.as_str()])).await.map(drop) }.boxed()
+        async { self.command(words(&["stop", id.as_str()])).await.map(drop) }.boxed()
     }
 
     fn kill<'a>(&'a self, id: &'a InstanceId, signal: Signal) -> BoxFuture<'a, Result<(), String>> {
         async move {
-            self.docker(words(&["kill", "-s", &signal.0.to_string(), id.as_str()]))
+            let signal = signal.0.to_string();
+            self.command(words(&["kill", "-s", &signal, id.as_str()]))
                 .await
                 .map(drop)
         }
@@ -102,6 +156,25 @@ impl Outside for Person {
     }
 
     fn remove<'a>(&'a self, id: &'a InstanceId) -> BoxFuture<'a, Result<(), String>> {
-        async { self.docker(words(&["rm", "-f", id.as_str()])).await.map(drop) }.boxed()
+        async {
+            match self.command(words(&["rm", "-f", id.as_str()])).await {
+                // Only Docker takes that for success.
+                Err(error) if error.to_lowercase().contains("no such container") => Ok(()),
+                done => done.map(drop),
+            }
+        }
+        .boxed()
+    }
+
+    fn restart<'a>(&'a self, id: &'a InstanceId) -> BoxFuture<'a, Result<(), String>> {
+        async { self.command(words(&["restart", id.as_str()])).await.map(drop) }.boxed()
+    }
+
+    fn pause<'a>(&'a self, id: &'a InstanceId, paused: bool) -> BoxFuture<'a, Result<(), String>> {
+        async move {
+            let verb = if paused { "pause" } else { "unpause" };
+            self.command(words(&[verb, id.as_str()])).await.map(drop)
+        }
+        .boxed()
     }
 }

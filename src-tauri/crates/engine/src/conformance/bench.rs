@@ -13,7 +13,7 @@ use locald_core::{
     spec::Source,
 };
 
-use super::{Foreign, Outside};
+use super::{Ability, Foreign, Outside, Verdict};
 use crate::{
     EngineError, EngineEvent, EngineEventKind, InstanceSpec, LogLine, LogOptions, SharedEngine, StartedInstance,
     StopRequest,
@@ -36,22 +36,39 @@ pub struct Bench {
     pub outside: Arc<dyn Outside>,
     /// An image that is here and has a shell with the usual programs.
     pub image: String,
-    /// Does it run real programs? The fake knows a few statements only.
-    pub real: bool,
+    lacks: Vec<(Ability, &'static str)>,
     foreign: Mutex<Vec<InstanceId>>,
 }
 
 impl Bench {
     /// An engine on the bench.
     #[must_use]
-    pub fn new(engine: SharedEngine, outside: Arc<dyn Outside>, image: &str, real: bool) -> Self {
+    pub fn new(engine: SharedEngine, outside: Arc<dyn Outside>, image: &str) -> Self {
         Self {
             engine,
             outside,
             image: image.to_owned(),
-            real,
+            lacks: Vec::new(),
             foreign: Mutex::default(),
         }
+    }
+
+    /// It can't do this, for this reason; what needs it isn't tried.
+    #[must_use]
+    pub fn without(mut self, ability: Ability, reason: &'static str) -> Self {
+        self.lacks.push((ability, reason));
+        self
+    }
+
+    /// The verdict of a case that needs what isn't there.
+    pub(super) fn lack(&self, needed: &[Ability]) -> Option<Verdict> {
+        let lacking = self.lacks.iter().find(|(ability, _)| needed.contains(ability))?;
+        Some(Verdict::NotApplicable(lacking.1))
+    }
+
+    /// Do its programs really run?
+    pub(super) fn is_real(&self) -> bool {
+        self.lack(&[Ability::RealPrograms]).is_none()
     }
 
     /// A service that runs a script.
@@ -82,19 +99,10 @@ impl Bench {
         Ok(self.start(&self.spec(name, script)?).await?.id)
     }
 
-    pub(super) async fn run_foreign(
-        &self,
-        name: &str,
-        script: &str,
-        tty: bool,
-        keeps_logs: bool,
-    ) -> Result<InstanceId, String> {
-        let foreign = Foreign {
-            name: name.to_owned(),
-            script: script.to_owned(),
-            tty,
-            keeps_logs,
-        };
+    pub(super) async fn run_foreign(&self, mut foreign: Foreign) -> Result<InstanceId, String> {
+        if foreign.image.is_empty() {
+            foreign.image.clone_from(&self.image);
+        }
         let id = self.outside.run(foreign).await?;
         self.foreign
             .lock()
@@ -107,16 +115,37 @@ impl Bench {
         self.engine.inspect(id).await.map_err(debug)
     }
 
-    /// What is seen of an instance once it has ended.
-    pub(super) async fn ended(&self, id: &InstanceId) -> Result<ExitFacts, String> {
+    /// The instance's entry in the list.
+    pub(super) async fn listed(&self, id: &InstanceId) -> Result<ObservedInstance, String> {
+        let mut list = self.list().await?.into_iter();
+        list.find(|listed| listed.id == *id)
+            .ok_or_else(|| "it isn't listed".to_owned())
+    }
+
+    /// What is seen of an instance as soon as it is as wanted.
+    pub(super) async fn seen(
+        &self,
+        id: &InstanceId,
+        wanted: impl Fn(&ObservedInstance) -> bool,
+    ) -> Result<ObservedInstance, String> {
         let deadline = tokio::time::Instant::now() + SOON;
         loop {
-            match self.inspect(id).await?.map(|seen| seen.run) {
-                Some(RunState::Exited(facts)) => return Ok(facts),
-                Some(other) if tokio::time::Instant::now() > deadline => return Err(format!("still {other:?}")),
-                Some(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-                None => return Err("it is gone".to_owned()),
+            let seen = self.inspect(id).await?.ok_or("it is gone")?;
+            if wanted(&seen) {
+                return Ok(seen);
             }
+            if tokio::time::Instant::now() > deadline {
+                return Err(format!("still {seen:?}"));
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// What is seen of an instance once it has ended.
+    pub(super) async fn ended(&self, id: &InstanceId) -> Result<ExitFacts, String> {
+        match self.seen(id, |seen| matches!(seen.run, RunState::Exited(_))).await?.run {
+            RunState::Exited(facts) => Ok(facts),
+            other => Err(debug(other)),
         }
     }
 

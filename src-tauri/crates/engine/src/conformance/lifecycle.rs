@@ -8,7 +8,7 @@ use locald_core::{
 };
 
 use super::{
-    Bench, Outcome, Verdict,
+    Ability, Bench, Outcome, Verdict,
     bench::{SERVE, STUBBORN, debug, ensure, same},
 };
 use crate::{EngineEventKind, InstanceSpec, LogOptions};
@@ -180,19 +180,8 @@ pub(super) async fn stops(bench: &Bench) -> Outcome {
         .run("polite", &format!("trap 'exit 7' TERM; echo ready; {}", endless()))
         .await?;
     bench.written(&id, 1).await?;
-    let mut events = bench.events().await?;
     bench.stop(&id, Duration::from_secs(30)).await?;
     same("code", bench.ended(&id).await?.code, Some(7))?;
-    let seen = events
-        .until(&id, |kind| matches!(kind, EngineEventKind::Exited(_)))
-        .await?;
-    let asked = seen.iter().any(|event| {
-        event.kind
-            == EngineEventKind::Signaled {
-                signal: Some(Signal::TERM),
-            }
-    });
-    ensure(asked, || format!("no TERM in {seen:?}"))?;
     Ok(Verdict::Passed)
 }
 
@@ -258,64 +247,52 @@ pub(super) async fn lists_exactly(bench: &Bench) -> Outcome {
     Ok(Verdict::Passed)
 }
 
-pub(super) async fn lists_foreign(bench: &Bench) -> Outcome {
-    let id = bench.run_foreign("suite-foreign", SERVE, false, true).await?;
-    let listed = bench
-        .list()
-        .await?
-        .into_iter()
-        .find(|listed| listed.id == id)
-        .ok_or("it isn't listed")?;
-    same("service", listed.service, None)?;
-    same("name", listed.name.as_str(), "suite-foreign")?;
-    same("state", listed.run, RunState::Running)?;
-    Ok(Verdict::Passed)
-}
-
 pub(super) async fn inspects_gone(bench: &Bench) -> Outcome {
     same("it", bench.inspect(&"0123456789abcdef".into()).await?, None)?;
     Ok(Verdict::Passed)
 }
 
-pub(super) async fn outside_stop(bench: &Bench) -> Outcome {
-    let id = bench
-        .run("meddled", &format!("trap 'exit 0' TERM; echo ready; {}", endless()))
-        .await?;
-    bench.written(&id, 1).await?;
-    let mut events = bench.events().await?;
-    bench.outside.stop(&id).await?;
-    let seen = events
-        .until(&id, |kind| matches!(kind, EngineEventKind::Exited(_)))
-        .await?;
-    ensure(
-        seen.iter()
-            .any(|event| matches!(event.kind, EngineEventKind::Signaled { .. })),
-        || debug(&seen),
-    )?;
-    bench.start(&bench.spec("meddled", SERVE)?).await?;
-    Ok(Verdict::Passed)
-}
-
-pub(super) async fn outside_remove(bench: &Bench) -> Outcome {
-    let id = bench.run("swept", STUBBORN).await?;
-    let mut events = bench.events().await?;
-    bench.outside.remove(&id).await?;
-    let seen = events.until(&id, |kind| *kind == EngineEventKind::Removed).await?;
-    let killed = seen.iter().any(|event| {
-        event.kind
-            == EngineEventKind::Signaled {
-                signal: Some(Signal::KILL),
+pub(super) async fn port_automatic(bench: &Bench) -> Outcome {
+    let mut service = bench.service("anywhere", SERVE)?;
+    if bench.is_real() {
+        service = bench.service("anywhere", "exec httpd -f -p 80 -h /")?;
+    }
+    service.ports = vec![PortMapping {
+        host: None,
+        port: 80,
+        protocol: Protocol::Tcp,
+    }];
+    let spec = InstanceSpec {
+        service: Arc::new(service),
+    };
+    for _ in 0..2 {
+        let id = bench.start(&spec).await?.id;
+        let ports = bench.listed(&id).await?.ports;
+        let [port] = &ports[..] else {
+            return Err(format!("ports: {ports:?}"));
+        };
+        if bench.is_real() {
+            let answers = async || {
+                tokio::net::TcpStream::connect(("127.0.0.1", port.host_port))
+                    .await
+                    .is_ok()
+            };
+            let deadline = tokio::time::Instant::now() + GRACE;
+            while !answers().await {
+                ensure(tokio::time::Instant::now() < deadline, || {
+                    format!("{port:?} doesn't answer")
+                })?;
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
-    });
-    ensure(killed && seen.iter().all(|event| event.service.is_some()), || {
-        debug(&seen)
-    })?;
+        }
+        bench.stop(&id, Duration::ZERO).await?;
+    }
     Ok(Verdict::Passed)
 }
 
 pub(super) async fn out_of_memory(bench: &Bench) -> Outcome {
-    if !bench.real {
-        return Ok(Verdict::NotApplicable("it has no memory to run out of"));
+    if let Some(lack) = bench.lack(&[Ability::RealPrograms, Ability::MemoryFacts]) {
+        return Ok(lack);
     }
     let mut service = bench.service("hungry", "exec tail /dev/zero")?;
     service.resources.memory_bytes = Some(16 * 1024 * 1024);
@@ -335,8 +312,8 @@ pub(super) async fn out_of_memory(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn resolves(bench: &Bench) -> Outcome {
-    if !bench.real {
-        return Ok(Verdict::NotApplicable("it has no network"));
+    if let Some(lack) = bench.lack(&[Ability::RealPrograms]) {
+        return Ok(lack);
     }
     bench
         .run(
@@ -357,8 +334,8 @@ pub(super) async fn resolves(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn volume_stays(bench: &Bench) -> Outcome {
-    if !bench.real {
-        return Ok(Verdict::NotApplicable("it has no disk"));
+    if let Some(lack) = bench.lack(&[Ability::RealPrograms]) {
+        return Ok(lack);
     }
     let with_volume = |script: &str| -> Result<InstanceSpec, String> {
         let mut service = bench.service("keeper", script)?;

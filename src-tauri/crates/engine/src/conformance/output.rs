@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 
 use super::{
-    Bench, Outcome, Verdict,
+    Ability, Bench, Foreign, Outcome, Verdict,
     bench::{SERVE, debug, ensure, same},
 };
 use crate::{EngineError, LogLine, LogOptions, LogStream};
@@ -16,7 +16,6 @@ const ALL: LogOptions = LogOptions {
     follow: false,
     since: None,
 };
-const REAL_PROGRAM: Verdict = Verdict::NotApplicable("needs a real program");
 
 fn texts(lines: &[LogLine]) -> Vec<String> {
     lines
@@ -83,8 +82,8 @@ pub(super) async fn log_follow(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn log_long(bench: &Bench) -> Outcome {
-    if !bench.real {
-        return Ok(REAL_PROGRAM);
+    if let Some(lack) = bench.lack(&[Ability::RealPrograms]) {
+        return Ok(lack);
     }
     let script = "head -c 40000 /dev/zero | tr '\\0' a; echo; echo after; head -c 3000000 /dev/zero | tr '\\0' b; echo";
     let id = bench.run("long", script).await?;
@@ -100,8 +99,8 @@ pub(super) async fn log_long(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn log_binary(bench: &Bench) -> Outcome {
-    if !bench.real {
-        return Ok(REAL_PROGRAM);
+    if let Some(lack) = bench.lack(&[Ability::RealPrograms]) {
+        return Ok(lack);
     }
     let id = bench
         // No byte that isn't UTF-8: Docker's usual log file is JSON and replaces those before anybody reads them.
@@ -126,11 +125,15 @@ pub(super) async fn log_binary(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn log_tty(bench: &Bench) -> Outcome {
-    if !bench.real {
-        return Ok(REAL_PROGRAM);
+    if let Some(lack) = bench.lack(&[Ability::RealPrograms]) {
+        return Ok(lack);
     }
     let script = "printf 'h\\303\\251llo\\n'; head -c 40000 /dev/zero | tr '\\0' a; echo; printf 'no newline'";
-    let id = bench.run_foreign("suite-tty", script, true, true).await?;
+    let foreign = Foreign {
+        tty: true,
+        ..Foreign::new("suite-tty", script)
+    };
+    let id = bench.run_foreign(foreign).await?;
     bench.ended(&id).await?;
     let seen = bench.inspect(&id).await?.ok_or("it is gone")?;
     same("tty", seen.tty, true)?;
@@ -142,7 +145,11 @@ pub(super) async fn log_tty(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn log_none(bench: &Bench) -> Outcome {
-    let id = bench.run_foreign("suite-mute", SERVE, false, false).await?;
+    let foreign = Foreign {
+        keeps_logs: false,
+        ..Foreign::new("suite-mute", SERVE)
+    };
+    let id = bench.run_foreign(foreign).await?;
     for follow in [true, false] {
         match bench.engine.logs(&id, LogOptions { follow, ..ALL }).await {
             Err(EngineError::LogsNotKept { driver }) => same("driver", driver.as_str(), "none")?,
@@ -150,6 +157,9 @@ pub(super) async fn log_none(bench: &Bench) -> Outcome {
             Ok(_) => return Err("there are logs".to_owned()),
         }
     }
+    let other = bench.run("told", "echo one; exit 0").await?;
+    bench.ended(&other).await?;
+    same("lines of another", bench.lines(&other, ALL).await?.len(), 1)?;
     Ok(Verdict::Passed)
 }
 
@@ -162,6 +172,9 @@ pub(super) async fn log_gone(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn stats_running(bench: &Bench) -> Outcome {
+    if let Some(lack) = bench.lack(&[Ability::Numbers]) {
+        return Ok(lack);
+    }
     let id = bench.run("busy", SERVE).await?;
     let mut samples = bench.engine.stats(&id).await.map_err(debug)?;
     let mut next = async || samples.next().await.ok_or("the stream ended")?.map_err(debug);
@@ -189,6 +202,45 @@ pub(super) async fn stats_stopped(bench: &Bench) -> Outcome {
     Ok(Verdict::Passed)
 }
 
+pub(super) async fn stats_no_network(bench: &Bench) -> Outcome {
+    let id = bench.run_foreign(Foreign::new("suite-alone", SERVE)).await?;
+    let mut samples = bench.engine.stats(&id).await.map_err(debug)?;
+    let sample = samples.next().await.ok_or("the stream ended")?.map_err(debug)?;
+    let numbers = bench.lack(&[Ability::Numbers]).is_none();
+    same("memory is known", sample.memory_bytes.is_some(), numbers)?;
+    Ok(Verdict::Passed)
+}
+
+pub(super) async fn stats_removed(bench: &Bench) -> Outcome {
+    let id = bench.run("brief", SERVE).await?;
+    let mut samples = bench.engine.stats(&id).await.map_err(debug)?;
+    samples.next().await.ok_or("the stream ended")?.map_err(debug)?;
+    bench.outside.remove(&id).await?;
+    while let Some(sample) = samples.next().await {
+        let sample = sample.map_err(debug)?;
+        ensure(
+            sample.cpu_percent.is_none_or(|cpu| cpu.is_finite() && cpu >= 0.0),
+            || debug(sample),
+        )?;
+    }
+    Ok(Verdict::Passed)
+}
+
+pub(super) async fn stats_memory(bench: &Bench) -> Outcome {
+    if let Some(lack) = bench.lack(&[Ability::RealPrograms, Ability::Numbers, Ability::CacheNumbers]) {
+        return Ok(lack);
+    }
+    let script = "head -c 200000000 /dev/zero > /tmp/big; echo done; while :; do sleep 0.05; done";
+    let id = bench.run("reader", script).await?;
+    bench.written(&id, 1).await?;
+    let mut samples = bench.engine.stats(&id).await.map_err(debug)?;
+    let sample = samples.next().await.ok_or("the stream ended")?.map_err(debug)?;
+    ensure(sample.memory_bytes.is_some_and(|bytes| bytes < 100_000_000), || {
+        debug(sample)
+    })?;
+    Ok(Verdict::Passed)
+}
+
 pub(super) async fn exec_code(bench: &Bench) -> Outcome {
     let id = bench.run("inside", SERVE).await?;
     let command = ["sh", "-c", "echo out; echo err >&2; exit 4"].map(str::to_owned);
@@ -198,7 +250,7 @@ pub(super) async fn exec_code(bench: &Bench) -> Outcome {
         outcome.output.contains("out\n") && outcome.output.contains("err\n"),
         || debug(&outcome),
     )?;
-    if bench.real {
+    if bench.is_real() {
         let command = ["sh", "-c", "head -c 200000 /dev/zero | tr '\\0' x"].map(str::to_owned);
         let outcome = bench.engine.exec(&id, &command).await.map_err(debug)?;
         same("code and length", (outcome.code, outcome.output.len()), (0, 64 * 1024))?;

@@ -9,7 +9,7 @@ use locald_core::{
 };
 
 use super::{
-    Bench, Outcome, Verdict,
+    Ability, Bench, Foreign, Outcome, Verdict,
     bench::{SERVE, debug, ensure, same},
 };
 use crate::InstanceSpec;
@@ -43,9 +43,25 @@ fn on_port(bench: &Bench, name: &str, port: u16) -> Result<ServiceSpec, String> 
     Ok(service)
 }
 
+pub(super) async fn image_local(bench: &Bench) -> Outcome {
+    let spec = bench.spec("local", SERVE)?;
+    let first = bench.start(&spec).await?;
+    for _ in 0..2 {
+        let (progress, _kept) = tokio::sync::mpsc::channel(1);
+        let begun = tokio::time::Instant::now();
+        bench.engine.prepare(&spec, progress).await.map_err(debug)?;
+        ensure(begun.elapsed() < Duration::from_secs(5), || {
+            format!("{:?}", begun.elapsed())
+        })?;
+        let again = bench.start(&spec).await?;
+        same("the instance", &again.id, &first.id)?;
+    }
+    Ok(Verdict::Passed)
+}
+
 pub(super) async fn image_missing(bench: &Bench) -> Outcome {
-    if !bench.real {
-        return Ok(Verdict::NotApplicable("it has every image"));
+    if let Some(lack) = bench.lack(&[Ability::RealPrograms]) {
+        return Ok(lack);
     }
     let mut service = bench.service("imageless", SERVE)?;
     service.source = Source::Container {
@@ -75,8 +91,8 @@ pub(super) async fn image_missing(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn port_in_use_by_program(bench: &Bench) -> Outcome {
-    if !bench.real {
-        return Ok(Verdict::NotApplicable("it opens no ports"));
+    if let Some(lack) = bench.lack(&[Ability::RealPorts]) {
+        return Ok(lack);
     }
     let held = TcpListener::bind("127.0.0.1:0").map_err(debug)?;
     let port = held.local_addr().map_err(debug)?.port();
@@ -107,9 +123,53 @@ pub(super) async fn port_in_use_by_instance(bench: &Bench) -> Outcome {
     Ok(Verdict::Passed)
 }
 
+pub(super) async fn port_free_again(bench: &Bench) -> Outcome {
+    if let Some(lack) = bench.lack(&[Ability::RealPorts]) {
+        return Ok(lack);
+    }
+    let held = TcpListener::bind("127.0.0.1:0").map_err(debug)?;
+    let port = held.local_addr().map_err(debug)?.port();
+    let mut service = on_port(bench, "patient", port)?;
+    // Another one, which the engine may have taken before it was refused.
+    let spare = TcpListener::bind("127.0.0.1:0").map_err(debug)?;
+    let other = spare.local_addr().map_err(debug)?.port();
+    drop(spare);
+    service.ports.insert(
+        0,
+        PortMapping {
+            host: Some(other),
+            port: 81,
+            protocol: Protocol::Tcp,
+        },
+    );
+    let is_free = || {
+        TcpListener::bind(("127.0.0.1", other))
+            .map(drop)
+            .map_err(|error| format!("{other}: {error}"))
+    };
+    refused(bench, service.clone()).await?;
+    is_free()?;
+    drop(held);
+    let spec = InstanceSpec {
+        service: Arc::new(service),
+    };
+    let id = bench.start(&spec).await?.id;
+    // The same for one that is there already and only started again.
+    bench.stop(&id, Duration::ZERO).await?;
+    let held = TcpListener::bind(("127.0.0.1", port)).map_err(debug)?;
+    match bench.engine.start(&spec, Some(id.clone())).await {
+        Ok(started) => return Err(format!("it started: {started:?}")),
+        Err(error) => same("code", error.code(), ProblemCode::PortInUse)?,
+    }
+    is_free()?;
+    drop(held);
+    bench.engine.start(&spec, Some(id)).await.map_err(debug)?;
+    Ok(Verdict::Passed)
+}
+
 pub(super) async fn command_missing(bench: &Bench) -> Outcome {
     for program in ["no-such-program", "/no/such/program"] {
-        if !bench.real && program.starts_with('/') {
+        if !bench.is_real() && program.starts_with('/') {
             continue;
         }
         let mut service = bench.service("lost", SERVE)?;
@@ -141,7 +201,7 @@ pub(super) async fn mount_missing(bench: &Bench) -> Outcome {
 
 pub(super) async fn name_taken(bench: &Bench) -> Outcome {
     let service = bench.service("claimed", SERVE)?;
-    let foreign = bench.run_foreign("locald-suite-claimed", SERVE, false, true).await?;
+    let foreign = bench.run_foreign(Foreign::new("locald-suite-claimed", SERVE)).await?;
     let (code, message) = refused(bench, service).await?;
     same("code", code, ProblemCode::NameTaken)?;
     ensure(message.contains("locald-suite-claimed"), || message.clone())?;

@@ -164,6 +164,7 @@ impl FakeEngine {
         let mut instance = Instance::new(name.clone(), command.clone());
         instance.seen.service = Some(spec.service.id.clone());
         instance.seen.spec_hash = Some(hash);
+        instance.seen.image.clone_from(image);
         instance.wants.clone_from(&spec.service.ports);
         let id = self.add(instance);
         self.emit(&id, EngineEventKind::Created);

@@ -50,7 +50,11 @@ impl FakeEngine {
         let command = vec!["sh".to_owned(), "-c".to_owned(), foreign.script];
         let id = self.add(Instance::new(foreign.name, Some(command)));
         self.with(&id, |made| {
+            made.seen.image = foreign.image;
             made.seen.tty = foreign.tty;
+            made.seen.compose = foreign.compose;
+            made.seen.health_check = foreign.health_check;
+            made.seen.engine_restarts = foreign.engine_restarts;
             made.keeps_logs = foreign.keeps_logs;
         });
         self.emit(&id, EngineEventKind::Created);
@@ -113,6 +117,30 @@ impl Outside for FakeEngine {
     fn remove<'a>(&'a self, id: &'a InstanceId) -> BoxFuture<'a, Result<(), String>> {
         async {
             self.remove_by_force(id);
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn restart<'a>(&'a self, id: &'a InstanceId) -> BoxFuture<'a, Result<(), String>> {
+        async {
+            self.stop_as_engine(id, Signal::TERM, Duration::from_secs(10)).await;
+            self.run(id);
+            self.emit(id, EngineEventKind::RestartRequested);
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn pause<'a>(&'a self, id: &'a InstanceId, paused: bool) -> BoxFuture<'a, Result<(), String>> {
+        async move {
+            let (run, kind) = if paused {
+                (RunState::Paused, EngineEventKind::Paused)
+            } else {
+                (RunState::Running, EngineEventKind::Unpaused)
+            };
+            self.with(id, |known| known.seen.run = run);
+            self.emit(id, kind);
             Ok(())
         }
         .boxed()

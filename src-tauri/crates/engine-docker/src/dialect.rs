@@ -57,4 +57,10 @@ impl Dialect {
     pub(crate) fn makes_missing_folders(&self) -> bool {
         self.is_podman()
     }
+
+    /// When a start fails over one port, Podman 4.3 goes on holding the others for minutes, until its memory is cleared
+    /// up. So it had better not come to that.
+    pub(crate) fn keeps_ports_of_failed_starts(&self) -> bool {
+        self.is_podman()
+    }
 }

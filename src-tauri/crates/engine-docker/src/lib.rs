@@ -19,6 +19,7 @@ mod facts;
 mod http;
 mod list;
 mod logs;
+mod precheck;
 mod prepare;
 mod ssh;
 mod ssh_faults;

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use bollard::query_parameters::CreateContainerOptions;
 use hyper::Method;
-use locald_core::{InstanceId, ProblemCode, spec::VolumeSource};
+use locald_core::{InstanceId, ProblemCode};
 use locald_engine::{EngineError, InstanceSpec, StartedInstance, StopRequest};
 use serde::Deserialize;
 
 use crate::{
     DockerEngine, SLOW_SECONDS, SPEC_LABEL, create,
-    endpoint::Endpoint,
     errors::{create_error, start_error},
     http::{Failure, encode},
     list::service_of,
@@ -27,6 +26,7 @@ impl DockerEngine {
         spec: &InstanceSpec,
         existing: Option<InstanceId>,
     ) -> Result<StartedInstance, EngineError> {
+        self.ports_are_free(spec).await?;
         if let Some(id) = existing {
             match self.start_container(id.as_str()).await {
                 Ok(()) => return Ok(StartedInstance { id, reused: true }),
@@ -140,22 +140,6 @@ impl DockerEngine {
             ProblemCode::StartFailed,
             "its name did not become free".to_owned(),
         ))
-    }
-
-    /// For an engine that would make the folders itself. One that isn't on this machine is left to do so.
-    fn mounts_exist(&self, spec: &InstanceSpec) -> Result<(), EngineError> {
-        if !self.dialect.makes_missing_folders() || !matches!(self.http.endpoint, Endpoint::Unix(_)) {
-            return Ok(());
-        }
-        for mount in &spec.service.volumes {
-            if let VolumeSource::Path { path } = &mount.source
-                && !path.exists()
-            {
-                let detail = format!("{} does not exist on this machine", path.display());
-                return Err(create_error(spec.instance_name(), ProblemCode::MountMissing, detail));
-            }
-        }
-        Ok(())
     }
 
     /// Clears a container of ours out of the way that came up meanwhile; one that isn't ours is left alone.

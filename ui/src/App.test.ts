@@ -2,7 +2,8 @@ import { cleanup, render, screen, waitFor, within } from "@testing-library/svelt
 import { afterEach, describe, expect, it, vi } from "vitest";
 import App from "./App.svelte";
 import { MockHost } from "./lib/backend/mock";
-import { mockView, running, service } from "./lib/backend/mock-data";
+import { mockView } from "./lib/backend/mock-data";
+import { running, service } from "./lib/backend/mock-rows";
 import { open, violations } from "./test/open";
 
 const row = (id: string) => screen.getByRole("row", { name: id });
@@ -14,7 +15,7 @@ afterEach(() => {
 });
 
 describe("accessibility", () => {
-  it.each(["all", "normal", "empty", "many", "offline"] as const)(
+  it.each(["all", "normal", "empty", "many", "offline", "external"] as const)(
     "%s has no violations",
     async (kind) => {
       await open(kind);
@@ -68,7 +69,7 @@ describe("rows", () => {
     const origin = "<b>image</b>";
     host.change([service("shop/mail", { state: "exited", tone: "bad", last_line, origin })]);
     expect(await screen.findByText(/<img src=x/)).toBeTruthy();
-    expect(screen.getByText("<b>image</b> · docker")).toBeTruthy();
+    expect(screen.getByText("<b>image</b>")).toBeTruthy();
     expect(document.querySelector("img, b")).toBeNull();
     expect(document.title).toBe("locald");
   });

@@ -7,6 +7,9 @@ import type { StatsView } from "../bindings/StatsView";
 /** What a failed command rejects with. */
 export type CommandProblem = { code: string; message: string; hint: string | null };
 
+/** For how long nothing is to be told of a service. */
+export type MuteFor = "nothing" | "hour" | "good";
+
 /** Ends a stream. */
 export type Close = () => void;
 
@@ -18,6 +21,11 @@ export interface Backend {
   ): Promise<{ view: DashboardView; unsubscribe: Close }>;
   setServices(ids: string[], on: boolean): Promise<void>;
   restartServices(ids: string[]): Promise<void>;
+  muteService(id: string, mute: MuteFor): Promise<void>;
+  /** It is stopped where it is; what it has there stays there. */
+  moveService(id: string, engine: string): Promise<void>;
+  /** The engine that new services go to. */
+  setDefaultEngine(engine: string): Promise<void>;
   openLogs(service: string, onBatch: (batch: LogBatch) => void): Promise<Close>;
   openStats(onStats: (stats: StatsView) => void): Promise<Close>;
   openUrl(url: string): Promise<void>;

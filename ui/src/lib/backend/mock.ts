@@ -3,15 +3,17 @@ import type { DashboardView } from "../bindings/DashboardView";
 import type { ServiceRow } from "../bindings/ServiceRow";
 import type { ShowService } from "../bindings/ShowService";
 import type { StatsView } from "../bindings/StatsView";
-import type { Backend, Close } from "./backend";
+import type { Backend, Close, MuteFor } from "./backend";
 import { mockView, type MockKind } from "./mock-data";
 import { streamLogs } from "./mock-logs";
 
-const KINDS: readonly string[] = ["all", "normal", "empty", "many", "offline"];
+const KINDS: readonly string[] = ["all", "normal", "empty", "many", "offline", "external"];
 
 function isKind(kind: string): kind is MockKind {
   return KINDS.includes(kind);
 }
+
+const HOUR = 3_600_000;
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -49,6 +51,33 @@ export class MockHost implements Backend {
     this.calls.push(`restart ${ids.join(" ")}`);
     await wait(this.#delay / 4);
     for (const id of ids) void this.#move(id, false).then(() => this.#move(id, true));
+  }
+
+  muteService(id: string, mute: MuteFor): Promise<void> {
+    this.calls.push(`mute ${id} ${mute}`);
+    const muted: Record<MuteFor, ServiceRow["muted"]> = {
+      nothing: null,
+      hour: { until: new Date(Date.now() + HOUR).toISOString() },
+      good: "for_good",
+    };
+    this.#patch(id, { muted: muted[mute] });
+    return Promise.resolve();
+  }
+
+  async moveService(id: string, engine: string): Promise<void> {
+    this.calls.push(`move ${id} ${engine}`);
+    const on = this.#row(id)?.on === true;
+    if (on) await this.#move(id, false);
+    this.#patch(id, { engine, error: null });
+    if (on) void this.#move(id, true);
+  }
+
+  setDefaultEngine(engine: string): Promise<void> {
+    this.calls.push(`default ${engine}`);
+    const engines = this.view.engines.map((row) => ({ ...row, is_default: row.id === engine }));
+    this.view = { ...this.view, engines };
+    this.change([], { engines });
+    return Promise.resolve();
   }
 
   openLogs(service: string, onBatch: Parameters<Backend["openLogs"]>[1]) {
@@ -118,6 +147,8 @@ export class MockHost implements Backend {
       health_text: null,
       error: null,
       last_line: null,
+      crash_looping: false,
+      gave_up: false,
     });
     await wait(this.#delay);
     this.#patch(id, {
@@ -132,8 +163,14 @@ export class MockHost implements Backend {
   }
 
   #patch(id: string, over: Partial<ServiceRow>): void {
-    const row = this.view.services.find((service) => service.id === id);
-    if (row) this.change([{ ...row, since: new Date().toISOString(), ...over }]);
+    const row = this.#row(id);
+    if (!row) return;
+    const moved = over.state === undefined ? {} : { since: new Date().toISOString() };
+    this.change([{ ...row, ...moved, ...over }]);
+  }
+
+  #row(id: string): ServiceRow | undefined {
+    return this.view.services.find((service) => service.id === id);
   }
 }
 

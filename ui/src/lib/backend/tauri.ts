@@ -36,6 +36,9 @@ export const tauriBackend: Backend = {
   },
   setServices: (ids, on) => invoke("set_services", { ids, on }),
   restartServices: (ids) => invoke("restart_services", { ids }),
+  muteService: (id, mute) => invoke("mute_service", { id, mute }),
+  moveService: (id, engine) => invoke("move_service", { id, engine }),
+  setDefaultEngine: (engine) => invoke("set_default_engine", { engine }),
   openLogs: (service, onBatch) => openStream<LogBatch>("logs", { service, tail: 1000 }, onBatch),
   openStats: (onStats) => openStream<StatsView>("stats", {}, onStats),
   async openUrl(url) {

@@ -27,8 +27,9 @@ const ICONS: Record<ServiceRow["state"], Icon> = {
 };
 
 /** A shape a state, so that colour only repeats what the shape says. */
-export function stateIcon(view: Pick<ServiceRow, "state" | "tone">): Icon {
+export function stateIcon(view: Pick<ServiceRow, "state" | "tone" | "turns_on">): Icon {
   if (view.state === "exited" && view.tone !== "neutral") return CircleX;
+  if (view.state === "unknown" && !view.turns_on) return Hourglass;
   if (view.state === "running" && view.tone === "warning") return TriangleAlert;
   return ICONS[view.state];
 }
@@ -44,4 +45,15 @@ export function healthText(view: Pick<ServiceRow, "health">): string | null {
     case "unhealthy":
       return "unhealthy";
   }
+}
+
+/** What its restart policy came to, set apart from the rest of the state's words. */
+export function stateWords(
+  view: Pick<ServiceRow, "state_text" | "crash_looping" | "gave_up" | "restarts">,
+): { badge: string | null; words: string; tellsRestarts: boolean } {
+  const badge = view.crash_looping ? "crash-looping" : view.gave_up ? "gave up" : null;
+  const lead = `${badge}: `;
+  const text = view.state_text;
+  const words = text.startsWith(lead) ? text.slice(lead.length) : text;
+  return { badge, words, tellsRestarts: text.includes(`${view.restarts} restarts`) };
 }

@@ -1,7 +1,7 @@
 import { cleanup, screen, waitFor, within } from "@testing-library/svelte";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { MockKind } from "../backend/mock-data";
-import { running, service } from "../backend/mock-data";
+import { running, service } from "../backend/mock-rows";
 import { open, violations } from "../../test/open";
 
 const more = () => screen.getByRole("button", { name: "More" });

@@ -1,6 +1,7 @@
 import { flushSync } from "svelte";
 import { describe, expect, it } from "vitest";
-import { mockView, running, service } from "../backend/mock-data";
+import { mockView } from "../backend/mock-data";
+import { running, service } from "../backend/mock-rows";
 import type { DashboardChange } from "../bindings/DashboardChange";
 import { Dashboard } from "./dashboard.svelte";
 import { ServiceListModel } from "./list.svelte";
@@ -81,7 +82,7 @@ describe("the dashboard's store", () => {
 describe("the list", () => {
   it("puts services under their project, also those without one and projects without services", () => {
     const dashboard = new Dashboard();
-    const projects = [{ name: "empty", folder: "/e", error: null }];
+    const projects = [{ name: "empty", folder: "/e", external: false, error: null }];
     const services = [service("shop/db")];
     dashboard.load({ ...mockView("empty"), projects, services });
     const list = new ServiceListModel(dashboard);

@@ -9,13 +9,20 @@ import type { StatsView } from "../bindings/StatsView";
 export class ServiceEntry {
   readonly id: string;
   view: ServiceRow = $state.raw() as ServiceRow;
+  /** Apart from the view, because the order of the list hangs on it and on nothing else there. */
+  external = $state(false);
   stats: StatsView | null = $state.raw(null);
   /** Commands for this service that the host has not answered yet. */
   pending = $state(0);
 
   constructor(view: ServiceRow) {
     this.id = view.id;
+    this.show(view);
+  }
+
+  show(view: ServiceRow): void {
     this.view = view;
+    this.external = view.external;
   }
 }
 
@@ -26,6 +33,7 @@ export class Dashboard {
   projects = $state.raw<readonly ProjectRow[]>([]);
   notices = $state.raw<readonly string[]>([]);
   loaded = $state(false);
+  readonly severalEngines = $derived(this.engines.length > 1);
 
   // Not reactive itself: `order` changes whenever an entry comes or goes.
   readonly #entries = new Map<string, ServiceEntry>();
@@ -66,7 +74,7 @@ export class Dashboard {
   #put(services: readonly ServiceRow[]): void {
     for (const service of services) {
       const entry = this.#entries.get(service.id);
-      if (entry) entry.view = service;
+      if (entry) entry.show(service);
       else this.#entries.set(service.id, new ServiceEntry(service));
     }
   }

@@ -1,5 +1,5 @@
 import { createContext } from "svelte";
-import type { Backend, Close } from "../backend/backend";
+import type { Backend, Close, MuteFor } from "../backend/backend";
 import { Clock } from "./clock.svelte";
 import { Dashboard } from "./dashboard.svelte";
 import { count } from "./format";
@@ -14,6 +14,10 @@ export class Session {
   readonly clock = new Clock();
   /** The service whose log panel is open. */
   logsOf = $state<string | null>(null);
+  /** The service whose menu is open, and the button that opened it. */
+  menuOf = $state.raw<{ id: string; anchor: HTMLElement } | null>(null);
+  /** The service for which the dialog to move it is open. */
+  moving = $state<string | null>(null);
   /** A row to scroll to and focus, once it is there. */
   focusRequest = $state.raw<{ id: string } | null>(null);
 
@@ -71,6 +75,21 @@ export class Session {
 
   async restart(id: string): Promise<void> {
     await this.#command([id], "restart", () => this.backend.restartServices([id]));
+  }
+
+  async mute(id: string, mute: MuteFor): Promise<void> {
+    const verb = mute === "nothing" ? "unmute" : "mute";
+    await this.attempt(`Could not ${verb} ${id}`, () => this.backend.muteService(id, mute));
+  }
+
+  async move(id: string, engine: string): Promise<void> {
+    await this.#command([id], "move", () => this.backend.moveService(id, engine));
+  }
+
+  async setDefaultEngine(engine: string): Promise<void> {
+    await this.attempt(`Could not make ${engine} the default`, () =>
+      this.backend.setDefaultEngine(engine),
+    );
   }
 
   async openUrl(url: string): Promise<void> {

@@ -1,0 +1,45 @@
+import type { EngineRow } from "../bindings/EngineRow";
+import { capitalize } from "./format";
+
+/** How an engine is called where it is more than a word in a line. */
+export function engineName(id: string): string {
+  return /^[a-z]+$/.test(id) ? capitalize(id) : id;
+}
+
+/** `Podman 4.3.1`; the family is left out where the engine is called so. */
+export function engineVersion({ id, kind, version }: EngineRow): string {
+  return [id === kind ? null : capitalize(kind), version].filter(Boolean).join(" ");
+}
+
+export type EngineTone = "online" | "partly" | "connecting" | "offline";
+
+/** One lamp for all engines. */
+export function engineTone(engines: readonly EngineRow[]): EngineTone {
+  const states = engines.map((engine) => engine.state);
+  if (states.includes("online")) return states.includes("offline") ? "partly" : "online";
+  return states.includes("connecting") ? "connecting" : "offline";
+}
+
+const NAMED_LIMIT = 3;
+
+/** `Docker 28.2.2`, or `Docker, Podman` and `1 offline`. */
+export function engineSummary(engines: readonly EngineRow[]): { names: string; state: string } {
+  const [first] = engines;
+  if (!first) return { names: "No engine", state: "" };
+  if (engines.length === 1) {
+    const version = first.state === "online" ? (first.version ?? "") : "";
+    const state = first.state === "online" ? "" : first.state;
+    return { names: `${engineName(first.id)} ${version}`.trim(), state };
+  }
+  const names =
+    engines.length > NAMED_LIMIT
+      ? `${engines.length} engines`
+      : engines.map(({ id }) => engineName(id)).join(", ");
+  const amount = (state: string) => engines.filter((engine) => engine.state === state).length;
+  const told = ["offline", "connecting"].flatMap((state) => {
+    const found = amount(state);
+    if (found === 0) return [];
+    return [found === engines.length ? `all ${state}` : `${found} ${state}`];
+  });
+  return { names, state: told.join(", ") };
+}

@@ -3,58 +3,122 @@
 //! On Linux this is one D-Bus connection for all of them. notify-rust opens a connection and a thread for each
 //! notification that has buttons, which fifty crashed services would make fifty of; it does the work elsewhere.
 
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use jiff::{SignedDuration, Timestamp};
 use locald_core::{
-    Command, ServiceId,
+    Command,
+    state::Mute,
     view::notification::{NotificationAction, NotificationChange, Subject},
 };
 use locald_host::HostHandle;
 use tauri::AppHandle;
-use tokio::sync::mpsc;
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinHandle,
+};
 
 use crate::window;
 
-/// Notifications on their way; more than that in a moment is a storm nobody reads.
-const UNDER_WAY: usize = 64;
+/// Notifications put away that nobody has heard of yet; more than that in a moment tells nothing.
+const DISMISSED: usize = 64;
 
-/// Starts the task that shows notifications; none of what it does is waited for by anybody else.
-pub(crate) fn start(app: AppHandle, host: HostHandle) -> mpsc::Sender<NotificationChange> {
-    let (sender, changes) = mpsc::channel(UNDER_WAY);
-    tokio::spawn(platform::run(changes, move |subject: &Subject, action| {
-        if let Subject::Service(service) = subject {
-            clicked(&app, &host, service, action);
-        }
-    }));
-    sender
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// The task that shows notifications; none of what it does is waited for by anybody else. It ends with this.
+pub(crate) struct Desk {
+    queue: Arc<Queue>,
+    task: JoinHandle<()>,
 }
 
-fn clicked(app: &AppHandle, host: &HostHandle, service: &ServiceId, action: Option<NotificationAction>) {
+/// What is to be done yet: of each subject only the newest, so that a desktop that doesn't answer fills no memory.
+#[derive(Default)]
+struct Queue {
+    changes: Mutex<VecDeque<NotificationChange>>,
+    filled: Notify,
+}
+
+impl Desk {
+    /// Starts it. What a person puts away is told.
+    pub(crate) fn start(app: AppHandle, host: HostHandle) -> (Self, mpsc::Receiver<Subject>) {
+        let (sender, dismissed) = mpsc::channel(DISMISSED);
+        let queue = Arc::new(Queue::default());
+        let task = tokio::spawn(platform::run(
+            Arc::clone(&queue),
+            move |subject, action| clicked(&app, &host, subject, action),
+            move |subject| {
+                let _ = sender.try_send(subject);
+            },
+        ));
+        (Self { queue, task }, dismissed)
+    }
+
+    pub(crate) fn put(&self, change: NotificationChange) {
+        self.queue.put(change);
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Queue {
+    fn put(&self, change: NotificationChange) {
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.retain(|older| older.subject() != change.subject());
+        changes.push_back(change);
+        drop(changes);
+        self.filled.notify_one();
+    }
+
+    /// Loses nothing when it is dropped while it waits.
+    async fn next(&self) -> NotificationChange {
+        loop {
+            let first = self.changes.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            match first {
+                Some(change) => return change,
+                None => self.filled.notified().await,
+            }
+        }
+    }
+}
+
+/// A button was pressed, or the notification itself. A service that is gone by now is passed over by the supervisor.
+fn clicked(app: &AppHandle, host: &HostHandle, subject: &Subject, action: Option<NotificationAction>) {
+    let Subject::Service(service) = subject else {
+        window::show(app, None);
+        return;
+    };
     match action {
-        // A service that is gone by now is passed over by the supervisor.
         Some(NotificationAction::Restart) => host.send(Command::Start(vec![service.clone()])),
-        Some(NotificationAction::ViewLog) => window::show(app, Some(service.clone())),
-        // A click on the notification itself.
-        None => window::show(app, Some(service.clone())),
+        Some(NotificationAction::MuteForHour) => host.send(Command::Mute {
+            service: service.clone(),
+            mute: Some(Mute::Until(Timestamp::now() + HOUR)),
+        }),
+        Some(NotificationAction::OpenDashboard) => window::show(app, None),
+        Some(NotificationAction::ViewLog) | None => window::show(app, Some(service.clone())),
     }
 }
 
 #[cfg(target_os = "linux")]
 mod platform {
-    use std::{
-        collections::{HashMap, VecDeque},
-        time::Duration,
-    };
+    use std::{collections::HashMap, sync::Arc, time::Duration};
 
     use futures_util::StreamExt as _;
     use locald_core::view::notification::{Notification, NotificationAction, NotificationChange, Subject};
-    use tokio::sync::mpsc;
-    use zbus::{Connection, Proxy, proxy::SignalStream, zvariant::Value};
+    use zbus::{Connection, Proxy, fdo, names::UniqueName, proxy::SignalStream, zvariant::Value};
+
+    use super::Queue;
 
     const NAME: &str = "org.freedesktop.Notifications";
     const PATH: &str = "/org/freedesktop/Notifications";
     /// A daemon that takes longer is taken not to answer; the next notification tries again.
     const TIMEOUT: Duration = Duration::from_secs(5);
-    /// How long a notification waits for the rest of what is to be said. Engines that take longer see it replaced.
-    const DRAFT_HELD: Duration = Duration::from_millis(30);
     const APP_NAME: &str = "locald";
     /// The key of a click on the notification itself, by the specification.
     const DEFAULT_ACTION: &str = "default";
@@ -63,20 +127,25 @@ mod platform {
         proxy: Proxy<'static>,
         invoked: SignalStream<'static>,
         closed: SignalStream<'static>,
+        owners: fdo::NameOwnerChangedStream,
+    }
+
+    /// A notification on the desktop: its number, and the daemon that gave it. Another daemon may give it to another.
+    struct Shown {
+        id: u32,
+        by: Option<UniqueName<'static>>,
     }
 
     pub(super) async fn run(
-        mut changes: mpsc::Receiver<NotificationChange>,
+        queue: Arc<Queue>,
         clicked: impl Fn(&Subject, Option<NotificationAction>),
+        dismissed: impl Fn(Subject),
     ) {
         let mut daemon: Option<Daemon> = None;
-        let mut shown: HashMap<Subject, u32> = HashMap::new();
-        let mut ahead: VecDeque<NotificationChange> = VecDeque::new();
+        let mut shown: HashMap<Subject, Shown> = HashMap::new();
         loop {
             let Some(connected) = &mut daemon else {
-                let Some(change) = next(&mut changes, &mut ahead).await else {
-                    return;
-                };
+                let change = queue.next().await;
                 match timed(Daemon::connect()).await {
                     Ok(connected) => {
                         carry_out(&connected, &mut shown, change).await;
@@ -87,17 +156,22 @@ mod platform {
                 continue;
             };
             tokio::select! {
-                change = next(&mut changes, &mut ahead) => {
-                    let Some(change) = change else { return };
-                    carry_out(connected, &mut shown, change).await;
+                // What was put away or lost is not to be replaced.
+                biased;
+                signal = connected.owners.next() => {
+                    let Some(signal) = signal else { daemon = None; shown.clear(); continue };
+                    if let Ok(args) = signal.args()
+                        && let Some(gone) = args.old_owner().as_ref()
+                    {
+                        shown.retain(|_, shown| shown.by.as_ref() != Some(gone));
+                    }
                 }
                 signal = connected.invoked.next() => {
                     let Some(signal) = signal else { daemon = None; shown.clear(); continue };
                     if let Ok((id, key)) = signal.body().deserialize::<(u32, String)>()
-                        && let Some((subject, _)) = shown.iter().find(|(_, shown)| **shown == id)
+                        && let Some((subject, _)) = shown.iter().find(|(_, shown)| shown.id == id)
                     {
-                        let all = [NotificationAction::Restart, NotificationAction::ViewLog];
-                        let action = all.into_iter().find(|action| action.key() == key);
+                        let action = NotificationAction::ALL.into_iter().find(|action| action.key() == key);
                         if action.is_some() || key == DEFAULT_ACTION {
                             clicked(subject, action);
                         }
@@ -106,51 +180,26 @@ mod platform {
                 signal = connected.closed.next() => {
                     let Some(signal) = signal else { daemon = None; shown.clear(); continue };
                     if let Ok((id, _)) = signal.body().deserialize::<(u32, u32)>() {
-                        shown.retain(|_, shown| *shown != id);
+                        for (subject, _) in shown.extract_if(|_, shown| shown.id == id) {
+                            dismissed(subject);
+                        }
                     }
                 }
+                change = queue.next() => carry_out(connected, &mut shown, change).await,
             }
         }
     }
 
-    /// The next change. A draft is held back for a moment, and the fuller one that comes meanwhile takes its place.
-    /// Nothing is lost when this is dropped while it waits: what it holds stands in `ahead` all the time.
-    async fn next(
-        changes: &mut mpsc::Receiver<NotificationChange>,
-        ahead: &mut VecDeque<NotificationChange>,
-    ) -> Option<NotificationChange> {
-        if ahead.is_empty() {
-            ahead.push_back(changes.recv().await?);
-        }
-        let draft = |change: &NotificationChange| match change {
-            NotificationChange::Show(notification) if notification.draft => Some(notification.subject.clone()),
-            NotificationChange::Show(_) | NotificationChange::Close(_) => None,
-        };
-        if let Some(subject) = ahead.front().and_then(draft) {
-            let until = tokio::time::Instant::now() + DRAFT_HELD;
-            while let Ok(Some(change)) = tokio::time::timeout_at(until, changes.recv()).await {
-                let fuller = matches!(&change, NotificationChange::Show(other) if other.subject == subject);
-                if fuller {
-                    ahead.pop_front();
-                    ahead.push_front(change);
-                    break;
-                }
-                ahead.push_back(change);
-            }
-        }
-        ahead.pop_front()
-    }
-
-    async fn carry_out(daemon: &Daemon, shown: &mut HashMap<Subject, u32>, change: NotificationChange) {
+    async fn carry_out(daemon: &Daemon, shown: &mut HashMap<Subject, Shown>, change: NotificationChange) {
         let done = match change {
             NotificationChange::Show(notification) => {
-                let replaces = shown.get(&notification.subject).copied().unwrap_or(0);
-                timed(daemon.show(&notification, replaces)).await.map(|id| {
-                    shown.insert(notification.subject, id);
+                let replaces = shown.get(&notification.subject).map_or(0, |shown| shown.id);
+                timed(daemon.show(&notification, replaces)).await.map(|now| {
+                    shown.insert(notification.subject, now);
                 })
             }
             NotificationChange::Close(subject) => match shown.remove(&subject) {
-                Some(id) => timed(daemon.close(id)).await,
+                Some(Shown { id, .. }) => timed(daemon.close(id)).await,
                 None => Ok(()),
             },
         };
@@ -179,10 +228,21 @@ mod platform {
                 .await?;
             let invoked = proxy.receive_signal("ActionInvoked").await?;
             let closed = proxy.receive_signal("NotificationClosed").await?;
-            Ok(Self { proxy, invoked, closed })
+            let owners = fdo::DBusProxy::builder(&connection)
+                .cache_properties(zbus::proxy::CacheProperties::No)
+                .build()
+                .await?
+                .receive_name_owner_changed_with_args(&[(0, NAME)])
+                .await?;
+            Ok(Self {
+                proxy,
+                invoked,
+                closed,
+                owners,
+            })
         }
 
-        async fn show(&self, notification: &Notification, replaces: u32) -> zbus::Result<u32> {
+        async fn show(&self, notification: &Notification, replaces: u32) -> zbus::Result<Shown> {
             // Asked each time: a daemon may have been replaced by another kind.
             let capabilities: Vec<String> = self.proxy.call("GetCapabilities", &()).await?;
             let can = |capability: &str| capabilities.iter().any(|known| known == capability);
@@ -204,8 +264,9 @@ mod platform {
                 ("desktop-entry", Value::from("dev.locald.desktop")),
             ]);
             let timeout: i32 = -1;
-            self.proxy
-                .call(
+            let reply = self
+                .proxy
+                .call_method(
                     "Notify",
                     &(
                         APP_NAME,
@@ -218,7 +279,11 @@ mod platform {
                         timeout,
                     ),
                 )
-                .await
+                .await?;
+            Ok(Shown {
+                id: reply.body().deserialize()?,
+                by: reply.header().sender().map(UniqueName::to_owned),
+            })
         }
 
         async fn close(&self, id: u32) -> zbus::Result<()> {
@@ -242,15 +307,19 @@ mod platform {
 
 #[cfg(not(target_os = "linux"))]
 mod platform {
+    use std::sync::Arc;
+
     use locald_core::view::notification::{NotificationAction, NotificationChange, Subject};
-    use tokio::sync::mpsc;
+
+    use super::Queue;
 
     pub(super) async fn run(
-        mut changes: mpsc::Receiver<NotificationChange>,
+        queue: Arc<Queue>,
         _clicked: impl Fn(&Subject, Option<NotificationAction>),
+        _dismissed: impl Fn(Subject),
     ) {
-        while let Some(change) = changes.recv().await {
-            let NotificationChange::Show(notification) = change else {
+        loop {
+            let NotificationChange::Show(notification) = queue.next().await else {
                 continue;
             };
             let shown = tokio::task::spawn_blocking(move || {

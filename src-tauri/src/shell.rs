@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use locald_core::{
     Snapshot,
     view::{
-        notification::{NotificationChange, notifications},
+        notification::{NotificationChange, Outbox, notifications},
         tray_menu::TrayMenu,
     },
 };
@@ -16,10 +17,13 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{bus::Presence, notify, tray::Tray, window};
+use crate::{bus::Presence, notify::Desk, tray::Tray, window};
 
 /// At most two menus a second: one that is open must not be rebuilt under the pointer all the time.
 const TRAY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long a wait lasts at most before the clock is looked at again.
+const A_WHILE: Duration = Duration::from_secs(10);
 
 pub(crate) fn start(
     app: &AppHandle,
@@ -40,31 +44,45 @@ pub(crate) fn start(
     tokio::spawn(show_tray(host, tray, presence));
 }
 
-/// Passes on what notifications the steps call for.
+/// Passes on what notifications the steps call for, each when it is due.
 async fn tell(app: AppHandle, host: HostHandle) {
-    let notifier = notify::start(app, host.clone());
+    let (desk, mut dismissed) = Desk::start(app, host.clone());
+    let mut outbox = Outbox::new(host.notifications().external);
     let mut steps = host.steps();
     let mut last = host.snapshot();
     loop {
-        let (previous, next) = match steps.recv().await {
-            Ok(step) => (step.previous, step.next),
-            Err(RecvError::Lagged(_)) => (Arc::clone(&last), host.snapshot()),
-            Err(RecvError::Closed) => return,
-        };
-        if next.seq <= last.seq {
-            continue;
-        }
-        for change in notifications(&previous, &next) {
-            // A full queue means a desktop that doesn't answer; the dashboard has it all the same.
-            match &change {
-                NotificationChange::Show(notification) => tracing::info!("{}", notification.summary),
-                NotificationChange::Close(_) => {}
+        tokio::select! {
+            step = steps.recv() => {
+                let (previous, next) = match step {
+                    Ok(step) => (step.previous, step.next),
+                    Err(RecvError::Lagged(_)) => (Arc::clone(&last), host.snapshot()),
+                    Err(RecvError::Closed) => return,
+                };
+                if next.seq > last.seq {
+                    outbox.push(Timestamp::now(), notifications(&previous, &next));
+                    last = next;
+                }
             }
-            if notifier.try_send(change).is_err() {
-                tracing::warn!("a notification was dropped");
-            }
+            Some(subject) = dismissed.recv() => outbox.dismissed(&subject),
+            () = until(outbox.next_due()) => {}
         }
-        last = next;
+        for change in outbox.due(Timestamp::now()) {
+            if let NotificationChange::Show(notification) = &change {
+                tracing::info!("{}", notification.summary);
+            }
+            desk.put(change);
+        }
+    }
+}
+
+/// Waits until a time of the wall clock, or for a while: the clock may be set.
+async fn until(due: Option<Timestamp>) {
+    match due {
+        Some(due) => {
+            let left = Duration::try_from(due.duration_since(Timestamp::now())).unwrap_or_default();
+            tokio::time::sleep(left.min(A_WHILE)).await;
+        }
+        None => std::future::pending().await,
     }
 }
 

@@ -203,7 +203,9 @@ async fn the_restart_policy_backs_off_and_gives_up_with_a_last_word() {
     assert!(begun.elapsed() >= Duration::from_millis(3500), "{:?}", begun.elapsed());
     let told = [
         "shop/db crashed: exited with code 7",
-        "shop/db keeps crashing: exited with code 7",
+        "shop/db keeps crashing, 2 times: exited with code 7",
+        "shop/db keeps crashing, 3 times: exited with code 7",
+        "shop/db keeps crashing, 4 times: exited with code 7",
     ];
     assert_eq!(shown(&mut steps), told);
 }

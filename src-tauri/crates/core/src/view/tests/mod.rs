@@ -4,6 +4,8 @@
 mod dashboard;
 mod message;
 mod notification;
+mod notification_outbox;
+mod notification_properties;
 mod tray_menu;
 
 use std::sync::Arc;

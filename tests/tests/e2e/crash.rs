@@ -104,51 +104,6 @@ async fn exit_0_is_finished_and_a_late_click_is_harmless() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_crashes_leave_threads_bounded_and_the_newest_replaces_the_older() {
-    let Some(stage) = Stage::new().await else { return };
-    let desktop = &stage.desktop;
-    let app = stage.app().await;
-    let services: Vec<(String, &str)> = (0..12).map(|n| (format!("s{n}"), EXITS_WITH_3)).collect();
-    let services: Vec<(&str, &str)> = services.iter().map(|(name, body)| (name.as_str(), *body)).collect();
-    let folder = stage.project("shop", &services).await;
-    let threads = || {
-        app.processes()
-            .iter()
-            .map(locald_tests::proc::Process::threads)
-            .sum::<usize>()
-    };
-    desktop.cli_in(&folder, &["up", "--no-wait"]).await.ok();
-    eventually("a notification for each", LATER, async || {
-        let count = crash_notices(desktop).len();
-        if count == services.len() { Ok(()) } else { Err(count) }
-    })
-    .await;
-    let before = threads();
-    for _ in 0..3 {
-        let seen = crash_notices(desktop).len();
-        desktop.cli_in(&folder, &["up", "--no-wait"]).await.ok();
-        eventually("another notification for each", LATER, async || {
-            let count = crash_notices(desktop).len();
-            if count == seen + services.len() {
-                Ok(())
-            } else {
-                Err(count)
-            }
-        })
-        .await;
-    }
-    assert!(threads() <= before + 4, "{} threads, {before} before", threads());
-    let open = desktop
-        .notifications
-        .all()
-        .into_iter()
-        .filter(|notice| !notice.closed)
-        .map(|notice| notice.id);
-    let open: std::collections::BTreeSet<u32> = open.collect();
-    assert!(open.len() <= services.len(), "one notification a service: {open:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn failing_health_checks_and_execs_are_no_crashes() {
     let Some(stage) = Stage::new().await else { return };
     let desktop = &stage.desktop;

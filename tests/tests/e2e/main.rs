@@ -6,6 +6,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod chaos;
 mod cli;
 mod config;
 mod crash;
@@ -15,6 +16,7 @@ mod launch;
 mod logs;
 mod main_job;
 mod many;
+mod notices;
 mod stage;
 mod stops;
 mod survival;

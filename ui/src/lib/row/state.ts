@@ -57,3 +57,14 @@ export function stateWords(
   const words = text.startsWith(lead) ? text.slice(lead.length) : text;
   return { badge, words, tellsRestarts: text.includes(`${view.restarts} restarts`) };
 }
+
+/** Is there more to say than fits beside the name? */
+export function hasDetails(view: ServiceRow): boolean {
+  const serious = view.tone === "bad" || view.tone === "warning";
+  return (
+    view.error !== null ||
+    view.outdated ||
+    view.health === "unhealthy" ||
+    (view.last_line !== null && serious)
+  );
+}

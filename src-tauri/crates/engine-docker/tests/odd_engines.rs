@@ -266,3 +266,127 @@ async fn an_engine_behind_tcp_works_and_other_schemes_say_so() {
         "{error}"
     );
 }
+
+/// An engine that says it is Podman.
+const PODMAN: &str = r#"{"Version":"4.3.1","ApiVersion":"1.41","Components":[{"Name":"Podman Engine"}]}"#;
+
+#[tokio::test]
+async fn podmans_events_tell_the_code_once_and_nothing_of_a_failed_start() {
+    let line = |action: &str, more: &str| {
+        format!(
+            r#"{{"Type":"container","Action":"{action}","Actor":{{"ID":"a","Attributes":{{{more}"dev.locald.project":"shop","dev.locald.service":"db"}}}}}}"#
+        ) + "\n"
+    };
+    let events = [
+        line("init", r#""containerExitCode":"0","#),
+        line("start", r#""containerExitCode":"0","#),
+        line("restart", r#""containerExitCode":"0","#),
+        line("died", r#""containerExitCode":"3","#),
+        line("cleanup", r#""containerExitCode":"0","#),
+        line("cleanup", r#""containerExitCode":"0","#),
+        line("remove", r#""containerExitCode":"0","#),
+    ]
+    .concat();
+    let server = Server::start(&[("GET /events", 200, &events)]);
+    let engine = engine_at(&server.socket());
+    let seen: Vec<_> = engine
+        .events()
+        .await
+        .unwrap()
+        .map(|event| event.unwrap().kind)
+        .collect()
+        .await;
+    assert_eq!(seen.len(), 4, "{seen:?}");
+    assert_eq!(seen[..2], [EngineEventKind::Started, EngineEventKind::RestartRequested]);
+    assert!(matches!(&seen[2], EngineEventKind::Exited(facts) if facts.code == Some(3)));
+    assert_eq!(seen[3], EngineEventKind::Removed);
+}
+
+#[tokio::test]
+async fn podmans_numbers_are_asked_for_and_end_with_an_empty_answer() {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let server = Server::with(move |request| {
+        let body = match request {
+            "GET /version" => PODMAN,
+            "GET /info" => r#"{"MemTotal":1000,"CgroupVersion":"2"}"#,
+            "GET /containers/a/stats" if asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 => {
+                r#"{"Id":"a","read":"2026-01-01T00:00:00Z","cpu_stats":{"cpu_usage":{"total_usage":5}},"networks":null,
+                    "precpu_stats":{"cpu_usage":{"total_usage":0}},"memory_stats":{"usage":300,"limit":1000}}"#
+            }
+            "GET /containers/a/stats" => "",
+            _ => "{}",
+        };
+        Some(format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{body}"))
+    });
+    let engine = engine_at(&server.socket());
+    assert_eq!(engine.connect().await.unwrap().kind, EngineKind::Podman);
+    assert!(!engine.capabilities().health_checks);
+    let samples: Vec<_> = engine
+        .stats(&"a".into())
+        .await
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
+        .await;
+    let [sample] = samples[..] else { panic!("{samples:?}") };
+    // No `stats` to take the page cache from, and all of the machine's memory is no limit.
+    assert_eq!(
+        (sample.cpu_percent, sample.memory_bytes, sample.memory_limit_bytes),
+        (None, Some(300), None)
+    );
+}
+
+#[tokio::test]
+async fn podmans_terminals_are_read_without_time_stamps() {
+    let server = Server::start(&[
+        ("GET /version", 200, PODMAN),
+        ("GET /containers/a/json", 200, r#"{"Id":"a","Config":{"Tty":true}}"#),
+        (
+            "GET /containers/a/logs",
+            200,
+            "2026-01-01T00:00:00Z its own\r\n10%\r100%\r\nno end",
+        ),
+    ]);
+    let engine = engine_at(&server.socket());
+    engine.connect().await.unwrap();
+    let options = LogOptions {
+        tail: None,
+        follow: true,
+        since: None,
+    };
+    let lines: Vec<_> = engine
+        .logs(&"a".into(), options)
+        .await
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
+        .await;
+    let texts: Vec<_> = lines.iter().map(|line| String::from_utf8_lossy(&line.bytes)).collect();
+    assert_eq!(texts, ["2026-01-01T00:00:00Z its own", "10%\r100%", "no end"]);
+    assert!(lines.iter().all(|line| line.at.is_none()));
+    // Nothing is asked for twice: Podman gives the unfinished line by itself.
+    let logs = server
+        .requests()
+        .iter()
+        .filter(|request| request.ends_with("/logs"))
+        .count();
+    assert_eq!(logs, 1);
+}
+
+#[tokio::test]
+async fn compose_and_images_are_read_from_the_list() {
+    let list = r#"[{"Id":"a","Names":["/p-web-1"],"Image":"docker.io/library/redis:7","State":"restarting",
+        "Status":"Restarting (7) 1 second ago","Labels":{"com.docker.compose.project":"p",
+        "com.docker.compose.service":"web","com.docker.compose.container-number":"1","com.docker.compose.oneoff":"False"}},
+        {"Id":"b","Image":7,"Labels":{"com.docker.compose.project":"p"}}]"#;
+    let server = Server::start(&[("GET /containers/json", 200, list)]);
+    let seen = engine_at(&server.socket()).list().await.unwrap();
+    assert_eq!(seen[0].image, "redis:7");
+    let origin = seen[0].compose.as_ref().unwrap();
+    assert_eq!(
+        (origin.project.as_str(), origin.service.as_str(), origin.number),
+        ("p", "web", 1)
+    );
+    assert!(matches!(&seen[0].run, RunState::Restarting(facts) if facts.code == Some(7)));
+    assert_eq!((seen[1].image.as_str(), seen[1].compose.clone()), ("", None));
+}

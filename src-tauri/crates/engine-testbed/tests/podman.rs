@@ -122,14 +122,14 @@ fn whole_life(mut podman: Podman) {
 }
 
 #[test]
-fn a_rootful_one_lives_and_leaves_nothing() {
+fn podman_rootful_lives_and_leaves_nothing() {
     if let Some(podman) = required(Podman::rootful()) {
         whole_life(podman);
     }
 }
 
 #[test]
-fn a_rootless_one_lives_and_leaves_nothing() {
+fn podman_rootless_lives_and_leaves_nothing() {
     if let Some(podman) = required(Podman::rootless()) {
         whole_life(podman);
     }

@@ -80,7 +80,7 @@ impl Bench {
             image: self.image.clone(),
             command,
         };
-        service.stop_grace = Duration::from_secs(5);
+        service.stop_grace = Duration::from_secs(3);
         Ok(service)
     }
 

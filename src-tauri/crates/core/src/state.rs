@@ -376,6 +376,22 @@ pub enum Phase {
     Unknown,
 }
 
+impl Phase {
+    /// The operation whose answer is awaited.
+    #[must_use]
+    pub fn ticket(&self) -> Option<&Ticket> {
+        match self {
+            Self::Preparing { ticket, .. }
+            | Self::Starting {
+                ticket,
+                answered: false,
+            } => Some(ticket),
+            Self::Stopping { ticket, starting } => ticket.as_ref().or(starting.as_ref()),
+            _ => None,
+        }
+    }
+}
+
 /// The container behind a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {

@@ -7,7 +7,7 @@ use crate::{
     ServiceId,
     event::{Command, Effect},
     graph,
-    snapshot::Desired,
+    snapshot::{Desired, EngineLink},
     state::{EngineRecord, Phase, Service},
 };
 
@@ -69,7 +69,19 @@ impl Turn<'_> {
 
     /// Carries out moves whose service is down. Says whether one was.
     pub(super) fn relocate(&mut self) -> bool {
-        let movable = |service: &Service| service.moving_to.is_some() && !service.is_active();
+        let away = |service: &Service| {
+            let engine = service.engine.as_ref().and_then(|id| self.state.engine(id));
+            engine.is_none_or(|engine| matches!(engine.link, EngineLink::Offline { .. }))
+        };
+        let movable = |service: &Service| {
+            service.moving_to.is_some()
+                && match service.phase {
+                    Phase::Stopped | Phase::Exited | Phase::Failed => true,
+                    // An engine that is gone for good must not keep what it has from being run elsewhere.
+                    Phase::Unknown => service.instance.is_none() || away(service),
+                    _ => false,
+                }
+        };
         let Some(id) = self
             .state
             .services
@@ -79,10 +91,13 @@ impl Turn<'_> {
         else {
             return false;
         };
+        let round = self.number();
         let Some(service) = self.service(&id) else { return false };
         let Some(target) = service.moving_to.take() else {
             return false;
         };
+        // Looks that are under way are at the old engine.
+        service.inspect_round = round;
         service.engine = Some(target.clone());
         service.held = true;
         service.instance = None;

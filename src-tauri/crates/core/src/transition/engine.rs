@@ -103,10 +103,11 @@ impl Turn<'_> {
             };
             let engine = service.engine.as_ref().and_then(|id| self.state.engine(id));
             let ready = engine.is_some_and(EngineRecord::is_ready);
+            let away = engine.is_none_or(|engine| matches!(engine.link, EngineLink::Offline { .. }));
             // A list is searched for every service's labels: nothing of it is there.
             match service.phase {
                 Phase::Unknown if ready && changed => self.enter(&id, Phase::Stopped),
-                Phase::Stopped if !ready => self.enter(&id, Phase::Unknown),
+                Phase::Stopped if away || (changed && !ready) => self.enter(&id, Phase::Unknown),
                 _ => {}
             }
         }
@@ -296,7 +297,7 @@ impl Turn<'_> {
     fn start_if_down(&mut self, id: &ServiceId) {
         let Some(service) = self.service(id) else { return };
         service.start_pending = false;
-        if !service.is_active() {
+        if !service.is_active() && service.desired == Desired::Running {
             self.begin_start(id);
         }
     }

@@ -119,10 +119,10 @@ impl Turn<'_> {
     /// The id of an instance's row: by compose's labels, else by its name. The row of one that was made anew is the row
     /// it had; one whose name is taken gets a number.
     fn free_id(&self, engine: &EngineId, seen: &ObservedInstance) -> Option<ServiceId> {
-        if let Some(id) = &seen.service {
-            return self.is_free(engine, id, true).then(|| id.clone());
-        }
-        let (project, name) = base_name(seen);
+        let (project, name) = match &seen.service {
+            Some(id) => (id.project.to_string(), id.name.to_string()),
+            None => base_name(seen),
+        };
         (1..=10_000).find_map(|number: u32| {
             let name = if number == 1 {
                 name.clone()
@@ -132,7 +132,7 @@ impl Turn<'_> {
                 format!("{stem}{suffix}")
             };
             let id = ServiceId::new(ProjectName::new(&project).ok()?, ServiceName::new(&name).ok()?);
-            self.is_free(engine, &id, false).then_some(id)
+            self.is_free(engine, &id, seen.service.is_some()).then_some(id)
         })
     }
 
@@ -141,7 +141,7 @@ impl Turn<'_> {
         self.state.services.get(id).is_none_or(|service| {
             let vacant = match &service.instance {
                 None => true,
-                Some(instance) => labelled && !instance.alive,
+                Some(instance) => labelled && !instance.alive && instance.spec_hash.is_some(),
             };
             service.external && service.engine.as_ref() == Some(engine) && vacant
         })

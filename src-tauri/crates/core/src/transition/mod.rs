@@ -6,12 +6,12 @@
 mod command;
 mod engine;
 mod external;
+#[cfg(test)]
+mod fuzz;
 mod health;
 mod observe;
 mod operation;
 mod project;
-#[cfg(test)]
-mod properties;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -144,7 +144,12 @@ impl Turn<'_> {
             if std::mem::discriminant(&service.phase) != std::mem::discriminant(&phase) {
                 service.since = Some(now);
             }
+            if !matches!(phase, Phase::Running { .. }) {
+                service.rest();
+            }
             service.phase = phase;
+            // It is on its way, or up: there is no start left to carry out.
+            service.start_pending &= !service.is_active();
         }
     }
 }

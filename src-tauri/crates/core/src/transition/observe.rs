@@ -247,7 +247,9 @@ impl Turn<'_> {
         if let Some(service) = self.service(id)
             && service.inspect_round == round
         {
-            service.retry = (0, 0);
+            if service.phase == Phase::Unknown {
+                service.retry = (0, 0);
+            }
             self.observe(id, observed, last_line);
         }
     }
@@ -333,6 +335,7 @@ impl Turn<'_> {
         }
         service.was_up = false;
         service.gave_up = false;
+        service.retry = (0, 0);
         service.verdict_round = 0;
         if !same_run {
             service.exit = None;
@@ -705,6 +708,7 @@ impl Service {
 
     /// A new instance is behind this service; what it is like is seen at the next look.
     pub(super) fn adopt(&mut self, id: InstanceId) {
+        self.held = true;
         let known = self.instance.as_ref().is_some_and(|known| known.id == id);
         if !known {
             self.instance = Some(Instance {

@@ -53,7 +53,12 @@ impl Turn<'_> {
                     self.enter(id, Phase::Unknown);
                 }
                 EngineLink::Online { .. } if engine.listed => self.enter(id, Phase::Waiting),
-                EngineLink::Online { .. } | EngineLink::Connecting => service.start_pending = true,
+                EngineLink::Online { .. } | EngineLink::Connecting => {
+                    service.start_pending = true;
+                    if service.is_active() {
+                        self.enter(id, Phase::Unknown);
+                    }
+                }
             },
         }
     }
@@ -114,8 +119,12 @@ impl Turn<'_> {
                     };
                     return Gate::Shut(format!("`{name}` {how}"));
                 }
-                Phase::Stopped | Phase::Unknown if !other.start_pending && !other.was_up => {
+                Phase::Stopped if !other.start_pending => {
                     return Gate::Shut(format!("`{name}` is stopped"));
+                }
+                // What it is will be known in a moment, or when its engine is back.
+                Phase::Unknown if other.desired == Desired::Stopped => {
+                    return Gate::Shut(format!("`{name}` is not wanted to run"));
                 }
                 Phase::Stopping { .. } if other.desired == Desired::Stopped => {
                     return Gate::Shut(format!("`{name}` is being stopped"));
@@ -161,7 +170,8 @@ impl Turn<'_> {
         let service = self.state.services.get(id)?;
         let instance = service.instance.as_ref()?;
         if service.external {
-            return (!instance.alive).then(|| instance.id.clone());
+            // One that runs after all is none the worse for being asked to.
+            return Some(instance.id.clone());
         }
         (!instance.alive && instance.spec_hash.as_ref() == Some(&service.spec_hash)).then(|| instance.id.clone())
     }
@@ -229,7 +239,6 @@ impl Turn<'_> {
         }
         match result {
             Ok(instance) => {
-                service.held = true;
                 service.adopt(instance);
                 if starting {
                     service.phase = Phase::Starting {
@@ -368,6 +377,7 @@ impl Turn<'_> {
             Err(problem) => {
                 // It may have ended or not; the problem is shown with whatever a look says.
                 service.intent = None;
+                service.moving_to = None;
                 service.problem = Some(problem);
                 self.enter(id, Phase::Unknown);
                 self.inspect(id, false);

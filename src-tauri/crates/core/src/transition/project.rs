@@ -92,6 +92,9 @@ impl Turn<'_> {
                 service.muted = remembered.muted;
             }
         } else if let Some(service) = self.state.services.remove(id) {
+            if let Some(ticket) = service.phase.ticket() {
+                self.effects.push(Effect::Cancel { ticket: ticket.clone() });
+            }
             engines_to_list.extend(service.engine);
         }
     }

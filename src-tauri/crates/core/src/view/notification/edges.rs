@@ -46,8 +46,10 @@ pub fn notifications(previous: &Snapshot, next: &Snapshot) -> Vec<NotificationCh
         if standing(before) == Standing::Good || next.service(&before.id).is_some() {
             continue;
         }
-        // A container that is removed as it ends (`docker run --rm`) has crashed all the same.
-        if !(before.external && crashed(before)) {
+        // A container that is removed as it ends (`docker run --rm`) has crashed all the same. While that is under way
+        // Docker shows it in a state that is neither.
+        let crashed = crashed(before) || (before.state == StateKind::Unknown && has_crashed(before));
+        if !(before.external && crashed) {
             changes.push(NotificationChange::Close(Subject::Service(before.id.clone())));
         }
     }
@@ -92,8 +94,11 @@ fn standing(service: &ServiceSnapshot) -> Standing {
 }
 
 fn crashed(service: &ServiceSnapshot) -> bool {
-    matches!(service.state, StateKind::Exited | StateKind::BackingOff)
-        && service.exit.as_ref().is_some_and(|exit| exit.crashed)
+    matches!(service.state, StateKind::Exited | StateKind::BackingOff) && has_crashed(service)
+}
+
+fn has_crashed(service: &ServiceSnapshot) -> bool {
+    service.exit.as_ref().is_some_and(|exit| exit.crashed)
 }
 
 fn is_unhealthy(service: &ServiceSnapshot) -> bool {

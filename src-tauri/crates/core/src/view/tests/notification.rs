@@ -330,6 +330,7 @@ fn a_container_that_removes_itself_keeps_its_notification_until_it_is_there_agai
     };
     let gone = |before: ServiceSnapshot| words(&notifications(&snapshot(true, [before]), &snapshot(true, [])));
     assert_eq!(gone(external(StateKind::Exited)), "");
+    assert_eq!(gone(external(StateKind::Unknown)), "", "it was being removed");
     let close = "close Service(containers/job)";
     let sick = ServiceSnapshot {
         external: true,

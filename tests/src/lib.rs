@@ -29,6 +29,7 @@
 )]
 
 pub mod app;
+pub mod chaos;
 pub mod desktop;
 pub mod engine_proxy;
 pub mod engines;

@@ -43,6 +43,13 @@ else
 fi
 while read -r _; do :; done
 
+# A paused container's processes die when they are thawed.
+for container in "$ROOT"/data/overlay-containers/* "$ROOT"/home/.local/share/containers/storage/overlay-containers/*; do
+    id=${container##*/}
+    [ ${#id} = 64 ] && find /sys/fs/cgroup -path "*libpod*$id*" -name freezer.state | while read -r frozen; do
+        echo THAWED >"$frozen"
+    done
+done
 # The first process takes all others with it, and whoever waits for it hears of its end when all are gone.
 first=$(tr -d ' ' <"/proc/$outer/task/$outer/children" 2>/dev/null)
 kill -9 "${first:-$outer}" 2>/dev/null

@@ -11,11 +11,18 @@ mine() {
         if tr '\0' '\n' <"$dir/cmdline" 2>/dev/null | grep -qF "$ROOT"; then echo "${dir#/proc/}"; fi
     done
 }
+kill_containers() {
+    # A paused one dies when it is thawed.
+    for frozen in /sys/fs/cgroup/freezer/"$CGROUP"/*/freezer.state; do
+        [ -f "$frozen" ] && echo THAWED >"$frozen"
+    done
+    for tasks in /sys/fs/cgroup/*/"$CGROUP"/*/cgroup.procs /sys/fs/cgroup/"$CGROUP"/*/cgroup.procs; do
+        [ -f "$tasks" ] || continue
+        while read -r pid; do kill -9 "$pid" 2>/dev/null; done <"$tasks"
+    done
+}
 # Containers first: asked to end, dockerd would give each of them ten seconds.
-for tasks in /sys/fs/cgroup/*/"$CGROUP"/*/cgroup.procs /sys/fs/cgroup/"$CGROUP"/*/cgroup.procs; do
-    [ -f "$tasks" ] || continue
-    while read -r pid; do kill -9 "$pid" 2>/dev/null; done <"$tasks"
-done
+kill_containers
 daemon=$(cat "$ROOT/pid" 2>/dev/null)
 if [ -n "$daemon" ] && tr '\0' '\n' <"/proc/$daemon/cmdline" 2>/dev/null | grep -qF "$ROOT"; then
     kill -CONT "$daemon" 2>/dev/null
@@ -27,6 +34,8 @@ if [ -n "$daemon" ] && tr '\0' '\n' <"/proc/$daemon/cmdline" 2>/dev/null | grep 
     done
 fi
 for pid in $(mine); do kill -9 "$pid" 2>/dev/null; done
+# Those that dockerd started again, by their restart policy.
+kill_containers
 
 # Mounts, the innermost first.
 sed -n 's/^[^ ]* \([^ ]*\) .*/\1/p' /proc/mounts | grep -F "$ROOT" | sort -r | while read -r mount; do

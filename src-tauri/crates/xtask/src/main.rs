@@ -2,6 +2,7 @@
 //! installs what it lacks.
 
 mod bench;
+mod chaos;
 mod conformance;
 mod display;
 mod engine;
@@ -18,6 +19,8 @@ const USAGE: &str =
     "cargo xtask run [--once]     open the app with the project in examples/shop (--once: end after the screenshot)
 cargo xtask test [--fast]    run every test (--fast: without the end-to-end ones)
 cargo xtask bench [NAME]     run the benchmarks, or one of them
+cargo xtask chaos [--seed N] [--minutes M] [--keep-going]
+                             random acts and faults on real engines, and what locald shows of them
 cargo xtask shots            take the pictures in docs/ anew
 cargo xtask setup            install what the others need
 cargo xtask ui               build the dashboard
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(false),
         ["test", "--fast"] => test::run(true),
         ["bench", names @ ..] => bench::run(names),
+        ["chaos", args @ ..] => chaos::run(args),
         ["shots"] => bench::shots(),
         ["setup"] => packages::install(packages::ALL),
         ["ui"] => ui::build(),

@@ -12,6 +12,10 @@ use crate::stage::{SLEEPER, Stage};
 
 const CRASHES: &str = r#"command = ["sh", "-c", "echo boom >&2; sleep 0.3; exit 3"]"#;
 
+/// Runs until `/die` is there, and is healthy while `/ok` is.
+const FRAIL: &str = r#"command = ["sh", "-c", "trap 'exit 0' TERM; touch /ok; while [ ! -e /die ]; do sleep 0.1; done; exit 9"]
+health_check = { type = "command", command = ["test", "-e", "/ok"], interval = "200ms", retries = 2, start_period = "0s" }"#;
+
 /// Calls that show something new about these; one that only adds the last line to what is shown doesn't count.
 fn shown(desktop: &Desktop, about: &str) -> Vec<Notification> {
     let mut shown: Vec<Notification> = Vec::new();
@@ -108,7 +112,7 @@ async fn thirty_quick_crashes_of_containers_that_restart_are_few_notifications_a
     let Some(stage) = Stage::new().await else { return };
     let desktop = &stage.desktop;
     let app = stage.app().await;
-    let names = ["a", "b", "c", "d", "e"];
+    let names = ["loop-a", "loop-b", "loop-c", "loop-d", "loop-e"];
     let started = |names: &[&str]| {
         for name in names {
             let script = "sleep 0.05; echo boom; exit 7";
@@ -128,7 +132,7 @@ async fn thirty_quick_crashes_of_containers_that_restart_are_few_notifications_a
     };
     // One alone first: what is set up once is no leak.
     started(&names[..1]);
-    wait_for(desktop, "containers/a crashed: exited with code 7").await;
+    wait_for(desktop, "containers/loop-a crashed: exited with code 7").await;
     let before = Use::of(&app);
     started(&names[1..]);
     let crashes = || -> u32 {
@@ -150,7 +154,7 @@ async fn thirty_quick_crashes_of_containers_that_restart_are_few_notifications_a
     }
     let told = desktop.notifications.all().len();
     assert!(told <= 20, "{told}");
-    stage.docker(&["rm", "-f", "a", "b", "c", "d", "e"]);
+    stage.docker(&[&["rm", "-f"], &names[..]].concat());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -293,51 +297,52 @@ async fn unhealthy_is_told_at_the_edge_and_taken_back() {
     let Some(stage) = Stage::new().await else { return };
     let desktop = &stage.desktop;
     let _app = stage.app().await;
-    let body = r#"command = ["sh", "-c", "trap 'exit 0' TERM; touch /ok; while [ ! -e /die ]; do sleep 0.1; done; exit 9"]
-health_check = { type = "command", command = ["test", "-e", "/ok"], interval = "200ms", retries = 2, start_period = "0s" }"#;
-    let folder = stage.project("shop", &[("api", body)]).await;
+    let folder = stage.project("shop", &[("api", FRAIL)]).await;
     desktop.cli_in(&folder, &["start", "api"]).await.ok();
-    let healthy = async || {
-        stage
-            .service("shop/api", "healthy", |it| it["health"] == "healthy")
-            .await;
+    let healthy = async |id: &str| {
+        stage.service(id, "healthy", |it| it["health"] == "healthy").await;
     };
-    healthy().await;
-    for round in 1..=2 {
-        stage.docker(&["exec", "locald-shop-api", "rm", "/ok"]);
-        eventually("the notification", LATER, async || {
-            let count = shown(desktop, "shop/api is unhealthy").len();
-            if count >= round { Ok(()) } else { Err(count) }
-        })
+    healthy("shop/api").await;
+    stage.docker(&["exec", "locald-shop-api", "rm", "/ok"]);
+    wait_for(desktop, "shop/api is unhealthy").await;
+    let began = Instant::now();
+    // It stays so for some probes, and is not told again.
+    eventually("some probes", SOON, async || {
+        let probes = stage.engine.requests_since(began);
+        let probes = probes.iter().filter(|request| request.is("POST", "/exec")).count();
+        if probes >= 4 { Ok(()) } else { Err(probes) }
+    })
+    .await;
+    assert_eq!(shown(desktop, "shop/api is unhealthy").len(), 1);
+    stage.docker(&["exec", "locald-shop-api", "touch", "/ok"]);
+    healthy("shop/api").await;
+    wait_until_open(desktop, 0).await;
+    assert_eq!(desktop.notifications.all().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notification_service_that_dies_and_comes_again_is_told_anew() {
+    let Some(stage) = Stage::new().await else { return };
+    let desktop = &stage.desktop;
+    let app = stage.app().await;
+    let folder = stage.project("shop", &[("api", FRAIL)]).await;
+    desktop.cli_in(&folder, &["start", "api"]).await.ok();
+    stage
+        .service("shop/api", "healthy", |it| it["health"] == "healthy")
         .await;
-        let began = Instant::now();
-        // It stays so for some probes, and is not told again.
-        eventually("some probes", SOON, async || {
-            let probes = stage.engine.requests_since(began);
-            let probes = probes.iter().filter(|request| request.is("POST", "/exec")).count();
-            if probes >= 4 { Ok(()) } else { Err(probes) }
-        })
-        .await;
-        assert_eq!(shown(desktop, "shop/api is unhealthy").len(), round);
-        if round == 1 {
-            stage.docker(&["exec", "locald-shop-api", "touch", "/ok"]);
-            healthy().await;
-            wait_until_open(desktop, 0).await;
-        }
-    }
-    // The notification service dies and another one comes: numbers of the old one mean nothing to it.
+    stage.docker(&["exec", "locald-shop-api", "rm", "/ok"]);
+    wait_for(desktop, "shop/api is unhealthy").await;
+    let before = Use::of(&app);
+    // Numbers of the old one mean nothing to the new one, or something else.
     desktop.notifications.stop().await;
     desktop.notifications.start().await;
     stage.docker(&["exec", "locald-shop-api", "touch", "/die"]);
-    let crash = eventually("the crash", LATER * 4, async || {
-        desktop
-            .notifications
-            .all()
-            .into_iter()
-            .find(|notice| notice.summary == "shop/api crashed: exited with code 9")
-            .ok_or("none yet")
-    })
-    .await;
+    let crash = wait_for(desktop, "shop/api crashed: exited with code 9").await;
+    let after = Use::of(&app);
+    assert!(
+        after.threads <= before.threads + 2 && after.files <= before.files + 2,
+        "{before:?}, then {after:?}"
+    );
     assert_eq!(crash.replaces_id, 0, "{crash:?}");
 }
 

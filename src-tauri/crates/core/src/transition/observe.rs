@@ -86,7 +86,7 @@ impl Turn<'_> {
                     return;
                 }
                 if !known {
-                    service.adopt(instance);
+                    self.adopt(id, instance);
                 }
                 self.inspect(id, false);
             }
@@ -217,6 +217,24 @@ impl Turn<'_> {
             .and_then(|id| self.state.engine(id))
             .map_or(SignedDuration::ZERO, |engine| engine.clock_offset);
         time.checked_sub(offset).map_or(self.now, |time| time.min(self.now))
+    }
+
+    /// This instance is the one behind the service now, and no other row's.
+    pub(super) fn adopt(&mut self, id: &ServiceId, instance: InstanceId) {
+        let engine = self.state.services.get(id).and_then(|service| service.engine.clone());
+        if let Some(other) = engine
+            .and_then(|engine| self.service_behind(&engine, &instance))
+            .filter(|other| other != id)
+            && let Some(stranger) = self.state.services.get(&other).filter(|service| service.external)
+        {
+            if let Some(ticket) = stranger.phase.ticket() {
+                self.effects.push(Effect::Cancel { ticket: ticket.clone() });
+            }
+            self.state.services.remove(&other);
+        }
+        if let Some(service) = self.service(id) {
+            service.adopt(instance);
+        }
     }
 
     /// Asks for a look at the service's instance.

@@ -239,7 +239,8 @@ impl Turn<'_> {
         }
         match result {
             Ok(instance) => {
-                service.adopt(instance);
+                self.adopt(id, instance);
+                let Some(service) = self.service(id) else { return };
                 if starting {
                     service.phase = Phase::Starting {
                         ticket: ticket.clone(),

@@ -7,6 +7,7 @@ use fastrand::Rng;
 
 use super::fleet::{Fleet, Member, Origin};
 use super::ledger::{Deed, Done};
+use super::site::Site;
 use super::world::{Deafness, Ends, World, now};
 use crate::engine_proxy::Mode;
 
@@ -49,23 +50,23 @@ impl Act {
         let (brief, long, flip) = (rng.u64(0..3000), rng.u64(1000..12_000), rng.bool());
         let (brief, long) = (Duration::from_millis(brief), Duration::from_millis(long));
         let what = match rng.u8(0..100) {
-            0..18 => What::Command("start"),
-            18..28 => What::Command("stop"),
-            28..33 => What::Command("restart"),
-            33..38 => What::Client(&["stop", "-t", "1"]),
-            38..43 => What::Client(&["kill"]),
-            43..46 => What::Client(&["kill", "-s", "TERM"]),
-            46..51 => What::Client(&["restart", "-t", "1"]),
-            51..55 => What::Client(&["pause"]),
-            55..60 => What::Client(&["unpause"]),
-            60..64 => What::Client(&["rm", "-f"]),
-            64..74 => What::ClientStart,
-            74..85 => What::Crash("USR1"),
-            85..89 => What::Crash("USR2"),
-            89..91 => What::EngineStop(brief),
-            91..93 => What::EngineKill(brief),
-            93..95 => What::HostKill(brief),
-            95..97 => What::Cut,
+            0..16 => What::Command("start"),
+            16..24 => What::Command("stop"),
+            24..28 => What::Command("restart"),
+            28..33 => What::Client(&["stop", "-t", "1"]),
+            33..37 => What::Client(&["kill"]),
+            37..40 => What::Client(&["kill", "-s", "TERM"]),
+            40..44 => What::Client(&["restart", "-t", "1"]),
+            44..48 => What::Client(&["pause"]),
+            48..53 => What::Client(&["unpause"]),
+            53..57 => What::Client(&["rm", "-f"]),
+            57..68 => What::ClientStart,
+            68..84 => What::Crash("USR1"),
+            84..92 => What::Crash("USR2"),
+            92 => What::EngineStop(brief),
+            93 => What::EngineKill(brief),
+            94..96 => What::HostKill(brief),
+            96 => What::Cut,
             97 => What::Refuse(brief),
             98 => What::Delay(brief / 2, long),
             _ => What::Hold(long, flip),
@@ -159,18 +160,15 @@ pub(super) async fn perform(world: &World, act: Act) -> Result<(), String> {
             }
             done.map(drop)
         }
-        What::ClientStart => match site.command(&["start", &member.container]).await {
-            Err(error) if error.to_lowercase().contains("no such container") && member.origin != Origin::Declared => {
-                let arguments = member.run_arguments();
-                let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-                site.command(&arguments).await.map(drop)
-            }
-            other => other.map(drop),
-        },
+        What::ClientStart => start(site, member).await,
         What::Crash(signal) => {
-            let arguments = ["exec", &member.container, "kill", &format!("-{signal}"), "1"];
-            let done = site.command(&arguments).await;
-            if signal == "USR2" && done.is_ok() {
+            let signal_word = format!("-{signal}");
+            let arguments = ["exec", &member.container, "kill", &signal_word, "1"];
+            let mut done = site.command(&arguments).await;
+            if !was_sent(&done) && start(site, member).await.is_ok() {
+                done = site.command(&arguments).await;
+            }
+            if signal == "USR2" && was_sent(&done) {
                 note_deed(world, member, Deed::SelfKilled, from, now());
             }
             done.map(drop)
@@ -243,6 +241,25 @@ pub(super) async fn perform(world: &World, act: Act) -> Result<(), String> {
             site.proxy.set_mode(Mode::Pass);
             Ok(())
         }
+    }
+}
+
+/// Did the signal arrive? The command may itself have ended with its container.
+fn was_sent(done: &Result<String, String>) -> bool {
+    match done {
+        Ok(_) => true,
+        Err(error) => error.trim_end().ends_with(':') || error.contains("no such exec session"),
+    }
+}
+
+async fn start(site: &Site, member: &Member) -> Result<(), String> {
+    match site.command(&["start", &member.container]).await {
+        Err(error) if error.to_lowercase().contains("no such container") && member.origin != Origin::Declared => {
+            let arguments = member.run_arguments();
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            site.command(&arguments).await.map(drop)
+        }
+        other => other.map(drop),
     }
 }
 

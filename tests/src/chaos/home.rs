@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::app::cli_program;
 use crate::failure;
-use crate::proc::Tree;
+use crate::proc::{Tree, last_lines};
 use crate::session::tied_command;
 use crate::wait::{LATER, eventually};
 
@@ -175,18 +175,14 @@ impl Host {
     /// When it does not answer.
     pub async fn start(home: &Home, told: &mpsc::UnboundedSender<Told>) -> Self {
         let host = Tree::spawn("locald host", home.command(&["host"]), &home.log("host.log"), false);
-        // Asked before, a command would start another host.
-        let socket = home.root().join("run/locald");
-        let pid = host.pid();
-        eventually("the host to answer", LATER, async || {
-            if !socket.exists() {
-                return Err("no socket".to_owned());
-            }
-            let hello = home.status().await?;
-            if hello["host"]["pid"] == pid {
+        // Not by a command: without a host that would start one.
+        let ready = format!("pid={}", host.pid());
+        eventually("the host to be ready", LATER, async || {
+            let log = host.log();
+            if log.lines().any(|line| line.contains("ready") && line.ends_with(&ready)) {
                 Ok(())
             } else {
-                Err(hello["host"].to_string())
+                Err(last_lines(&log))
             }
         })
         .await;
@@ -202,19 +198,12 @@ impl Host {
         self.host.pid()
     }
 
-    /// `kill -9`.
+    /// `kill -9`. The readers go first: a command that loses its host may start another.
     pub async fn kill(mut self) {
-        self.host.kill().await;
         for mut reader in self.readers {
-            // What it still has to say comes first.
-            let _ = tokio::time::timeout(Duration::from_secs(2), async {
-                while reader.exited().is_none() {
-                    tokio::task::yield_now().await
-                }
-            })
-            .await;
             reader.kill().await;
         }
+        self.host.kill().await;
     }
 }
 

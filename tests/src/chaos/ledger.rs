@@ -85,6 +85,8 @@ pub struct Ledger {
     pub done: Vec<Done>,
     /// When locald could not hear.
     pub blind: Vec<Blind>,
+    /// The engine of each container.
+    pub sites: BTreeMap<String, usize>,
     /// Which of the engines can't tell a kill by somebody from one from within.
     pub mute: BTreeSet<usize>,
 }
@@ -185,7 +187,6 @@ impl Ledger {
             ..Verdict::default()
         };
         let mut matched: BTreeMap<usize, usize> = BTreeMap::new();
-        let sites: BTreeMap<&str, usize> = self.dies.iter().map(|die| (die.container.as_str(), die.site)).collect();
         let all: Vec<(usize, &Die)> = self.dies.iter().enumerate().collect();
         // What was told comes first: a row shows the same end again when it is found in a list, by another clock.
         let (told, found): (Vec<&Shown>, Vec<&Shown>) = self.shown.values().partition(|shown| shown.told);
@@ -212,7 +213,7 @@ impl Ledger {
                     verdict.untold.push(words.clone());
                 }
             }
-            let site = sites.get(shown.container.as_str()).copied().unwrap_or(usize::MAX);
+            let site = self.sites.get(&shown.container).copied().unwrap_or_default();
             let deeds: BTreeSet<&str> = self.deeds(&shown.container, shown.at).map(Deed::word).collect();
             match shown.code {
                 Some(CRASH) => {}

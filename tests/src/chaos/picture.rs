@@ -106,7 +106,8 @@ fn short(row: &Value) -> String {
 }
 
 fn is_down(row: &Value) -> bool {
-    ["stopped", "exited", "failed", "backing_off"]
+    // One that waits for another, which somebody paused or ended, may wait for ever.
+    ["stopped", "exited", "failed", "backing_off", "waiting"]
         .iter()
         .any(|state| row["state"] == **state)
 }

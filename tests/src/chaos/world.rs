@@ -1,6 +1,7 @@
 //! Engines, host and containers of a run, and what is known of them.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -78,6 +79,20 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// All that was heard and done, in the order of its coming: kept with the logs of a run that failed.
+#[derive(Clone, Debug)]
+struct Timeline(PathBuf);
+
+impl Timeline {
+    fn write(&self, what: &str) {
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&self.0);
+        if let Ok(mut file) = file {
+            // Without it a fault is harder to understand, and the run as good.
+            let _ = writeln!(file, "{:.3} {what}", now());
+        }
+    }
+}
+
 impl World {
     pub(super) async fn new() -> Result<Self, String> {
         let mut home = Home::new();
@@ -90,14 +105,24 @@ impl World {
         let mut ledger = Ledger::default();
         // Podman tells of nobody's kill (ENGINES.md; containers/podman#16857).
         ledger.mute.insert(1);
+        for (number, fleet) in fleets.iter().enumerate() {
+            let containers = fleet.members.iter().map(|member| member.container.clone());
+            ledger.sites.extend(containers.map(|container| (container, number)));
+        }
         let ledger = Arc::new(Mutex::new(ledger));
         let containers = fleets.iter().flat_map(|fleet| &fleet.members);
         let containers = containers.map(|member| (member.service.clone(), member.container.clone()));
-        tokio::spawn(write_told(lines, containers.collect(), Arc::clone(&ledger)));
+        let timeline = Timeline(home.log("timeline.log"));
+        tokio::spawn(write_told(
+            lines,
+            containers.collect(),
+            Arc::clone(&ledger),
+            timeline.clone(),
+        ));
         for (number, site) in sites.iter().enumerate() {
             let (heard, events) = mpsc::unbounded_channel();
             site.listen(heard);
-            tokio::spawn(write_dies(events, number, Arc::clone(&ledger)));
+            tokio::spawn(write_dies(events, number, Arc::clone(&ledger), timeline.clone()));
         }
         Ok(Self {
             host: RwLock::new(None),
@@ -274,6 +299,7 @@ impl World {
     /// Notes what happens, for who looks for the cause of a fault.
     pub(super) fn note(&self, what: &str) {
         let line = format!("{:8.3} {what}", self.began.elapsed().as_secs_f64());
+        Timeline(self.home.log("timeline.log")).write(what);
         if std::env::var_os("LOCALD_CHAOS_VERBOSE").is_some() {
             eprintln!("{line}");
         }
@@ -307,12 +333,21 @@ impl World {
     }
 }
 
-async fn write_dies(mut events: mpsc::UnboundedReceiver<Value>, site: usize, ledger: Arc<Mutex<Ledger>>) {
+async fn write_dies(
+    mut events: mpsc::UnboundedReceiver<Value>,
+    site: usize,
+    ledger: Arc<Mutex<Ledger>>,
+    timeline: Timeline,
+) {
     while let Some(event) = events.recv().await {
+        let attributes = &event["Actor"]["Attributes"];
+        timeline.write(&format!(
+            "engine {site}: {} {} signal {} code {} at {}",
+            attributes["name"], event["Action"], attributes["signal"], attributes["exitCode"], event["timeNano"]
+        ));
         if event["Type"] != "container" || event["Action"] != "die" {
             continue;
         }
-        let attributes = &event["Actor"]["Attributes"];
         let code = attributes["exitCode"]
             .as_str()
             .or(attributes["containerExitCode"].as_str());
@@ -332,6 +367,7 @@ async fn write_told(
     mut lines: mpsc::UnboundedReceiver<Told>,
     containers: BTreeMap<String, String>,
     ledger: Arc<Mutex<Ledger>>,
+    timeline: Timeline,
 ) {
     let show = |service: &Value, exit: &Value, told: bool| {
         let container = service.as_str().and_then(|service| containers.get(service))?;
@@ -352,6 +388,7 @@ async fn write_told(
     while let Some(line) = lines.recv().await {
         match line {
             Told::Record(record) => {
+                timeline.write(&format!("locald: {record}"));
                 let told = record["from"].is_string() && record["from"] != "unknown";
                 show(&record["service"], &record["exit"], told);
             }

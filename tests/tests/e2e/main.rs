@@ -17,6 +17,7 @@ mod logs;
 mod main_job;
 mod many;
 mod notices;
+mod outage;
 mod stage;
 mod stops;
 mod survival;

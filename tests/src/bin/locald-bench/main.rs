@@ -10,6 +10,8 @@
 mod click;
 mod idle;
 mod notice;
+mod row;
+mod scale;
 
 use std::time::Duration;
 
@@ -30,6 +32,12 @@ fn main() {
     }
     if wanted("notice") {
         runtime.block_on(notice::run());
+    }
+    if wanted("row") {
+        runtime.block_on(row::run());
+    }
+    if wanted("scale") {
+        runtime.block_on(scale::run());
     }
     if wanted("idle") {
         runtime.block_on(idle::run());
@@ -78,4 +86,18 @@ fn figures(name: &str, samples: &mut [Duration]) -> f64 {
         samples.len()
     );
     median
+}
+
+/// Median, 99th percentile and largest, in milliseconds.
+fn spread(name: &str, samples: &mut [Duration]) {
+    samples.sort();
+    let ms = |at: usize| samples.get(at).map_or(f64::NAN, |sample| sample.as_secs_f64() * 1000.0);
+    let last = samples.len().saturating_sub(1);
+    println!(
+        "{name:<58} median {:>7.1}  p99 {:>7.1}  largest {:>7.1} ms  ({} runs)",
+        ms(samples.len() / 2),
+        ms((samples.len() * 99).div_ceil(100).saturating_sub(1)),
+        ms(last),
+        samples.len()
+    );
 }

@@ -240,6 +240,37 @@ async fn containers_of_others_are_told_of_and_a_late_click_is_harmless() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_container_whose_own_policy_gives_up_is_told_twice() {
+    let Some(stage) = Stage::new().await else { return };
+    let desktop = &stage.desktop;
+    let _app = stage.app().await;
+    let run = |name: &str, policy: &str| {
+        let script = "sleep 0.4; echo boom; exit 7";
+        stage.docker(&[
+            "run",
+            "-d",
+            "--name",
+            name,
+            "--restart",
+            policy,
+            BUSYBOX,
+            "sh",
+            "-c",
+            script,
+        ]);
+    };
+    run("limited", "on-failure:2");
+    let last = wait_for(desktop, "Its restart policy gave up").await;
+    assert!(
+        last.summary.starts_with("containers/limited keeps crashing"),
+        "{last:?}"
+    );
+    let told = shown(desktop, "containers/limited");
+    assert_eq!(told.len(), 2, "{told:#?}");
+    wait_until_open(desktop, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn containers_of_others_can_be_left_out() {
     let Some(stage) = Stage::new().await else { return };
     let desktop = &stage.desktop;

@@ -30,6 +30,10 @@ pub(crate) fn environment(
             env.insert(key.into(), value);
         }
     }
+    // The engines of the person running the tests, at their usual places, are none of the tests' business.
+    let config = home.join(".config/locald");
+    fs::create_dir_all(&config).expect("the test's folder is writable");
+    fs::write(config.join("settings.toml"), "[engine]\nfind = false\n").expect("the test's folder is writable");
     let mut set = |key: &str, value: OsString| env.insert(key.into(), value);
     set("HOME", home.into());
     for (key, folder) in [

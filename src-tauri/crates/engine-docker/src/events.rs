@@ -51,14 +51,15 @@ struct Actor {
 impl DockerEngine {
     pub(crate) async fn open_events(
         &self,
+        since: Option<Timestamp>,
     ) -> Result<BoxStream<'static, Result<EngineEvent, EngineError>>, EngineError> {
         // By type only: Podman knows some actions by other names in the filter than in the event.
         let filters = encode(r#"{"type":["container"]}"#, "");
         let mut path = format!("/events?filters={filters}");
-        if let Endpoint::Unix(_) = self.http.endpoint {
-            // Docker sends its headers a moment before it subscribes. Here its clock is known well enough for `since` to
-            // close the gap.
-            let now = self.engine_now();
+        // Docker sends its headers a moment before it subscribes. Where its clock is known well enough, `since` closes
+        // the gap.
+        let here = matches!(self.http.endpoint, Endpoint::Unix(_));
+        if let Some(now) = since.or_else(|| here.then(|| self.engine_now())) {
             path.push_str(&format!("&since={}.{:09}", now.as_second(), now.subsec_nanosecond()));
         }
         let opened = tokio::time::timeout(SUBSCRIBE, self.http.open(&path))

@@ -161,7 +161,14 @@ impl Engine for DockerEngine {
     }
 
     fn events(&self) -> BoxFuture<'_, Result<BoxStream<'static, Result<EngineEvent, EngineError>>, EngineError>> {
-        self.open_events().boxed()
+        self.open_events(None).boxed()
+    }
+
+    fn events_since(
+        &self,
+        since: Timestamp,
+    ) -> BoxFuture<'_, Result<BoxStream<'static, Result<EngineEvent, EngineError>>, EngineError>> {
+        self.open_events(Some(since)).boxed()
     }
 
     fn logs<'a>(

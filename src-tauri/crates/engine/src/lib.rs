@@ -11,6 +11,7 @@ mod types;
 use std::sync::Arc;
 
 use futures_util::{future::BoxFuture, stream::BoxStream};
+use jiff::Timestamp;
 use locald_core::{InstanceId, instance::ObservedInstance};
 
 pub use error::{ConnectFault, EngineError};
@@ -92,6 +93,16 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// [`EngineError::Events`].
     fn events(&self) -> BoxFuture<'_, Result<BoxStream<'static, Result<EngineEvent, EngineError>>, EngineError>>;
+
+    /// As [`Engine::events`], and before it what the engine still knows to have happened from this time on, by its own
+    /// clock. How far that goes back is up to the engine; one that was started anew since may know nothing.
+    ///
+    /// # Errors
+    /// [`EngineError::Events`].
+    fn events_since(
+        &self,
+        since: Timestamp,
+    ) -> BoxFuture<'_, Result<BoxStream<'static, Result<EngineEvent, EngineError>>, EngineError>>;
 
     /// The instance's output, a line an item. Ends when the instance ended, or after the last line without `follow`.
     ///

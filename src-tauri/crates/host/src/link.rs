@@ -1,10 +1,11 @@
 //! Keeps the connection to one engine: connect, subscribe, look whether it still answers, and again after a loss.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, stream::BoxStream};
+use jiff::Timestamp;
 use locald_core::{Event, Problem, ProblemCode, event::InstanceChange};
-use locald_engine::{EngineEvent, EngineEventKind, SharedEngine};
+use locald_engine::{EngineError, EngineEvent, EngineEventKind, SharedEngine};
 use tokio::{
     sync::Notify,
     time::{Instant, MissedTickBehavior},
@@ -25,6 +26,49 @@ const PINGS_PER_CHECK: u32 = 3;
 /// A stream that ends is mostly one that the engine closed, and it answers at once when it is there: Podman ends when
 /// nobody talks to it, and its socket starts it again.
 const RETURNS_WITHIN: Duration = Duration::from_millis(700);
+
+/// After a subscription, what the engine tells of the past is there once it is quiet for so long.
+const REPLAY_QUIET: Duration = Duration::from_millis(100);
+/// How many of the last events are kept to know them again. Docker remembers 256.
+const REMEMBERED: usize = 256;
+
+type Events = BoxStream<'static, Result<EngineEvent, EngineError>>;
+
+/// What was heard of an engine before its connection was lost: what came after that is asked for again.
+#[derive(Default)]
+struct Heard {
+    /// The time of the last event, by the engine's clock, or when it was connected.
+    until: Option<Timestamp>,
+    recent: VecDeque<EngineEvent>,
+}
+
+impl Heard {
+    fn hear(&mut self, event: &EngineEvent) {
+        self.until = event.at.max(self.until);
+        if self.recent.len() == REMEMBERED {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(event.clone());
+    }
+
+    /// Subscribes, and gives what happened since the last event that was heard: who asked for an end tells an end that
+    /// somebody asked for from one that the engine's own end was.
+    async fn subscribe(&mut self, engine: &SharedEngine) -> Result<(Events, Vec<EngineEvent>), EngineError> {
+        let Some(until) = self.until else {
+            return Ok((engine.events().await?, Vec::new()));
+        };
+        let mut events = engine.events_since(until).await?;
+        let mut missed = Vec::new();
+        while let Ok(Some(event)) = tokio::time::timeout(REPLAY_QUIET, events.next()).await {
+            let event = event?;
+            if event.at.is_none() || !self.recent.contains(&event) {
+                self.hear(&event);
+                missed.push(event);
+            }
+        }
+        Ok((events, missed))
+    }
+}
 
 /// Asks a link to drop its connection and connect anew.
 #[derive(Debug, Clone, Default)]
@@ -56,8 +100,9 @@ pub(crate) async fn keep(engine: SharedEngine, supervisor: SupervisorHandle, res
     let longest = if away { LONGEST_DELAY_AWAY } else { LONGEST_DELAY_HERE };
     let mut delay = FIRST_DELAY;
     let mut told: Option<Problem> = None;
+    let mut heard = Heard::default();
     loop {
-        let end = attach(&engine, &supervisor, &restart, &mut delay, &mut told).await;
+        let end = attach(&engine, &supervisor, &restart, &mut delay, &mut told, &mut heard).await;
         supervisor.engines().release(&id);
         let problem = match end {
             End::Twin => return,
@@ -99,6 +144,7 @@ async fn attach(
     restart: &Restart,
     delay: &mut Duration,
     told: &mut Option<Problem>,
+    heard: &mut Heard,
 ) -> End {
     let id = &engine.identity().id;
     let version = match engine.connect().await {
@@ -115,10 +161,13 @@ async fn attach(
         return End::Twin;
     }
     // Subscribe, then list (the transition asks for it once connected): nothing falls between the two.
-    let mut events = match engine.events().await {
-        Ok(events) => events,
+    let (mut events, missed) = match heard.subscribe(engine).await {
+        Ok(subscribed) => subscribed,
         Err(error) => return End::Problem(error.problem()),
     };
+    if heard.until.is_none() {
+        heard.until = Timestamp::now().checked_add(version.clock_offset).ok();
+    }
     tracing::info!(engine = %id, version = version.version, api = version.api, "connected");
     *told = None;
     supervisor.send(Event::EngineConnected {
@@ -128,6 +177,12 @@ async fn attach(
         clock_offset: version.clock_offset,
         health_checks: engine.capabilities().health_checks,
     });
+    // Before the list, which is asked for now, is there.
+    for event in missed {
+        if let Some(event) = translate(engine, event) {
+            supervisor.send(event);
+        }
+    }
     let mut pings = tokio::time::interval_at(Instant::now() + PING, PING);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut pinged = Instant::now();
@@ -137,6 +192,7 @@ async fn attach(
             event = events.next() => match event {
                 Some(Ok(event)) => {
                     *delay = FIRST_DELAY;
+                    heard.hear(&event);
                     if let Some(event) = translate(engine, event) {
                         supervisor.send(event);
                     }

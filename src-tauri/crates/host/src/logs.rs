@@ -1,7 +1,7 @@
 //! A service's log as one stream, across restarts of its instance.
 
 use futures_util::StreamExt as _;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use locald_core::{InstanceId, ServiceId, snapshot::StateKind};
 use locald_engine::{EngineError, LogLine, LogOptions, SharedEngine};
 use tokio::sync::mpsc;
@@ -50,6 +50,23 @@ struct Reader {
     lines: mpsc::Sender<LogItem>,
 }
 
+/// How far a log was read: up to this time, with so many lines of that very time.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    at: Option<Timestamp>,
+    lines: usize,
+}
+
+impl Place {
+    fn pass(&mut self, at: Timestamp) {
+        if Some(at) > self.at {
+            *self = Self { at: Some(at), lines: 1 };
+        } else if Some(at) == self.at {
+            self.lines += 1;
+        }
+    }
+}
+
 /// Which run of which instance is being read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Run {
@@ -59,7 +76,7 @@ struct Run {
 
 impl Reader {
     async fn read(&self, mut tail: Option<u32>, follow: bool) -> String {
-        let mut last: Option<Timestamp> = None;
+        let mut place = Place::default();
         let mut instance_read: Option<InstanceId> = None;
         loop {
             let (engine, instance) = match self.instance(follow, instance_read.as_ref()).await {
@@ -74,14 +91,13 @@ impl Reader {
                 if *before == instance {
                     tail = None;
                 } else {
-                    (tail, last) = (None, None);
+                    (tail, place) = (None, Place::default());
                 }
             }
-            // `since` is inclusive and a restart takes longer than a nanosecond.
-            let since = last.and_then(|at| at.checked_add(SignedDuration::from_nanos(1)).ok());
+            let since = place.at;
             instance_read = Some(instance.clone());
             match self
-                .pump(&engine, &instance, LogOptions { tail, follow, since }, &mut last)
+                .pump(&engine, &instance, LogOptions { tail, follow, since }, &mut place)
                 .await
             {
                 Ok(()) if follow => {}
@@ -157,17 +173,32 @@ impl Reader {
         engine: &SharedEngine,
         instance: &InstanceId,
         options: LogOptions,
-        last: &mut Option<Timestamp>,
+        place: &mut Place,
     ) -> Result<(), EngineError> {
         let mut lines = engine.logs(instance, options).await?;
+        // What is shown already comes again: `since` is inclusive, and Podman's stamps are whole seconds.
+        let (again, mut to_skip) = (place.at, place.lines);
+        let mut unstamped = false;
         while let Some(line) = lines.next().await {
             let line = line?;
-            if let Some(at) = line.at {
-                *last = (*last).max(Some(at));
+            match line.at {
+                Some(at) if Some(at) == again && to_skip > 0 => {
+                    to_skip -= 1;
+                    continue;
+                }
+                Some(at) => place.pass(at),
+                None => unstamped = true,
             }
             if self.lines.send(LogItem::Line(line)).await.is_err() {
                 return Ok(());
             }
+        }
+        if unstamped {
+            // Podman gives no stamps for a terminal's output; what comes later than now wasn't read.
+            *place = Place {
+                at: Some(Timestamp::now()),
+                lines: 0,
+            };
         }
         Ok(())
     }

@@ -147,11 +147,12 @@ impl Turn<'_> {
             .filter(|(_, service)| service.engine.as_ref() == Some(id))
             .map(|(id, _)| id.clone())
             .collect();
-        // Whoever stops a Docker engine ends all its containers with it. A person's stop of one leaves others.
+        // Whoever stops a Docker engine has all its containers end with it. A person's stop of one leaves others alone.
+        let left_alone = |service: &Service| matches!(service.phase, Phase::Running { .. }) && service.intent.is_none();
         let all_down = !affected
             .iter()
             .filter_map(|id| self.state.services.get(id))
-            .any(|service| matches!(service.phase, Phase::Running { .. }));
+            .any(left_alone);
         for service_id in affected {
             let round = self.number();
             let Some(service) = self.service(&service_id) else {
@@ -162,6 +163,9 @@ impl Turn<'_> {
             let ended_with_it = all_down
                 && service.phase == Phase::Stopped
                 && service.ended_at.is_some_and(|at| now.duration_since(at) <= SHUTDOWN);
+            if all_down && matches!(service.phase, Phase::Running { .. }) {
+                service.intent = None;
+            }
             service.was_up |= was_listed && (ended_with_it || matches!(service.phase, Phase::Running { .. }));
             let wanted = service.desired == Desired::Running && !service.external;
             match service.phase.clone() {

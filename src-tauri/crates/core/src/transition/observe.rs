@@ -96,6 +96,13 @@ impl Turn<'_> {
                 }
             }
             // Docker tells of a restart after it, Podman before the end and also when its own restart policy does it.
+            InstanceChange::StopRequested
+                if known && matches!(service.phase, Phase::BackingOff { until: None, .. }) =>
+            {
+                // Somebody stops what its engine was about to start again.
+                service.begin_anew();
+                self.enter(id, Phase::Stopped);
+            }
             InstanceChange::StopRequested | InstanceChange::RestartRequested => {
                 if known && service.instance.as_ref().is_some_and(|instance| instance.alive) {
                     service.asked_to_end(None, now);
@@ -357,8 +364,9 @@ impl Turn<'_> {
         service.verdict_round = 0;
         if !same_run {
             service.exit = None;
-            // Who asked an earlier run to end says nothing of this one.
-            service.intent = None;
+            // Who asked an earlier run to end says nothing of this one; a word that came since it started does.
+            let of_this_run = |intent: &StopIntent| started.is_some_and(|started| intent.at >= started);
+            service.intent = service.intent.take().filter(of_this_run);
         }
         if matches!(was, Phase::BackingOff { until: None, .. }) {
             service.restarts += 1;

@@ -5,7 +5,7 @@ use futures_util::{
     future::BoxFuture,
     stream::{self, BoxStream},
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use locald_core::{
     InstanceId, ProblemCode,
     instance::{ObservedInstance, PublishedPort, RunState},
@@ -334,6 +334,14 @@ impl Engine for FakeEngine {
             Ok(UnboundedReceiverStream::new(receiver).map(Ok).boxed())
         }
         .boxed()
+    }
+
+    /// The fake keeps no history: a list tells what was missed.
+    fn events_since(
+        &self,
+        _since: Timestamp,
+    ) -> BoxFuture<'_, Result<BoxStream<'static, Result<EngineEvent, EngineError>>, EngineError>> {
+        self.events()
     }
 
     fn logs<'a>(

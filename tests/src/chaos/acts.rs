@@ -142,7 +142,7 @@ pub(super) async fn perform(world: &World, act: Act) -> Result<(), String> {
                 return Err("no host".to_owned());
             }
             if word != "start" {
-                note_deed(world, member, Deed::Stopped, from, from + 12.0);
+                note_deed(world, member, Deed::Asked, from, from + 12.0);
             }
             world.home.cli(&[word, &member.service, "--no-wait"]).await.map(drop)
         }
@@ -150,8 +150,7 @@ pub(super) async fn perform(world: &World, act: Act) -> Result<(), String> {
             let mut all = arguments.to_vec();
             all.push(&member.container);
             let deed = match arguments[0] {
-                "stop" | "restart" => Some(Deed::Stopped),
-                "kill" | "rm" => Some(Deed::Killed),
+                "stop" | "restart" | "kill" | "rm" => Some(Deed::Ended),
                 _ => None,
             };
             let done = site.command(&all).await;

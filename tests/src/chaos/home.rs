@@ -174,6 +174,19 @@ impl Host {
     /// # Panics
     /// When it does not answer.
     pub async fn start(home: &Home, told: &mpsc::UnboundedSender<Told>) -> Self {
+        let mut host = Self::alone(home).await;
+        host.readers = vec![
+            reader(home, &["events", "--json"], Told::Record, told),
+            reader(home, &["status", "--watch", "--json"], Told::Picture, told),
+        ];
+        host
+    }
+
+    /// Starts it and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn alone(home: &Home) -> Self {
         let host = Tree::spawn("locald host", home.command(&["host"]), &home.log("host.log"), false);
         // Not by a command: without a host that would start one.
         let ready = format!("pid={}", host.pid());
@@ -186,11 +199,10 @@ impl Host {
             }
         })
         .await;
-        let readers = vec![
-            reader(home, &["events", "--json"], Told::Record, told),
-            reader(home, &["status", "--watch", "--json"], Told::Picture, told),
-        ];
-        Self { host, readers }
+        Self {
+            host,
+            readers: Vec::new(),
+        }
     }
 
     /// Its process.

@@ -40,10 +40,10 @@ pub struct Shown {
 /// What was done to a container's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
-    /// Somebody had it end: `stop`, `restart`, or through locald.
-    Stopped,
-    /// `kill`, `rm -f`.
-    Killed,
+    /// Through locald.
+    Asked,
+    /// By another client, in any way.
+    Ended,
     /// It was made to end by 137 from within.
     SelfKilled,
 }
@@ -87,7 +87,7 @@ pub struct Ledger {
     pub blind: Vec<Blind>,
     /// The engine of each container.
     pub sites: BTreeMap<String, usize>,
-    /// Which of the engines can't tell a kill by somebody from one from within.
+    /// Which of the engines don't tell of what another client asks for.
     pub mute: BTreeSet<usize>,
 }
 
@@ -220,7 +220,7 @@ impl Ledger {
                 Some(KILLED) if deeds.contains(Deed::SelfKilled.word()) => {}
                 // Only the code tells, and a program may end with any.
                 Some(code) if code != KILLED && self.unheard(site, shown.at) => verdict.untellable += 1,
-                Some(KILLED) if self.mute.contains(&site) && deeds.contains(Deed::Killed.word()) => {
+                Some(1..) if self.mute.contains(&site) && deeds.contains(Deed::Ended.word()) => {
                     verdict.untellable += 1;
                 }
                 _ => verdict.wrong.push(format!(
@@ -237,7 +237,7 @@ impl Ledger {
             if !by_itself {
                 continue;
             }
-            let asked = deeds.contains(Deed::Stopped.word()) || deeds.contains(Deed::Killed.word());
+            let asked = deeds.contains(Deed::Asked.word()) || deeds.contains(Deed::Ended.word());
             let seen = matched.contains_key(&index);
             if asked || self.unheard(die.site, die.at) {
                 verdict.open += 1;
@@ -260,8 +260,8 @@ impl Ledger {
 impl Deed {
     fn word(self) -> &'static str {
         match self {
-            Self::Stopped => "stopped",
-            Self::Killed => "killed",
+            Self::Asked => "by locald",
+            Self::Ended => "by another client",
             Self::SelfKilled => "killed itself",
         }
     }
@@ -317,7 +317,7 @@ mod tests {
     fn what_was_asked_for_is_no_crash_and_what_happened_unheard_need_not_be_shown() {
         let mut ledger = Ledger {
             dies: vec![die(1, 10.0), die(KILLED, 20.0), die(CRASH, 30.0)],
-            done: vec![done(Deed::Stopped, 9.0, 11.0), done(Deed::Killed, 19.0, 20.0)],
+            done: vec![done(Deed::Asked, 9.0, 11.0), done(Deed::Ended, 19.0, 20.0)],
             blind: vec![Blind {
                 site: 0,
                 from: 29.0,

@@ -113,6 +113,12 @@ fn is_down(row: &Value) -> bool {
 }
 
 fn agrees(row: &Value, container: &Listed) -> bool {
+    // Podman says so for ever of a container that it was about to stop when it was killed itself.
+    if container.state == "stopping" {
+        return ["unknown", "running", "stopping"]
+            .iter()
+            .any(|state| row["state"] == **state);
+    }
     if !container.is_alive() {
         return is_down(row);
     }

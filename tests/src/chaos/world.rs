@@ -103,7 +103,7 @@ impl World {
         let fleets: Vec<Fleet> = sites.iter().map(|site| Fleet::on(site.name)).collect();
         let (told, lines) = mpsc::unbounded_channel();
         let mut ledger = Ledger::default();
-        // Podman tells of nobody's kill (ENGINES.md; containers/podman#16857).
+        // Podman tells of no kill, and not of every stop (ENGINES.md; containers/podman#16857).
         ledger.mute.insert(1);
         for (number, fleet) in fleets.iter().enumerate() {
             let containers = fleet.members.iter().map(|member| member.container.clone());

@@ -7,7 +7,6 @@ use locald_tests::{
     proc,
     wait::eventually,
 };
-use tokio::sync::mpsc;
 
 use crate::{BUSYBOX, figures};
 
@@ -40,9 +39,8 @@ pub async fn run() {
 async fn measure(home: &Home, site: &Site, size: usize) {
     let (mut starts, mut lists, mut memory) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        let (told, _lines) = mpsc::unbounded_channel();
         let began = Instant::now();
-        let host = Host::start(home, &told).await;
+        let host = Host::alone(home).await;
         eventually("a whole picture", Duration::from_secs(60), async || {
             let status = home.status().await?;
             let services = status["services"].as_array().map_or(0, Vec::len);

@@ -189,8 +189,7 @@ fn bound(inspected: &Inspected) -> Vec<PublishedPort> {
 
 fn run_state(status: &str, exit: impl FnOnce() -> ExitFacts) -> RunState {
     match status {
-        // Podman says "stopping" for as long as a process that is to end lives.
-        "running" | "stopping" => RunState::Running,
+        "running" => RunState::Running,
         "paused" => RunState::Paused,
         // The last three are podman's.
         "created" | "configured" | "initialized" => RunState::Created,

@@ -439,6 +439,8 @@ impl Turn<'_> {
             | Phase::Preparing { .. }
             | Phase::Failed
             | Phase::Stopped => {}
+            // Its engine was to start it again, and can't any more.
+            Phase::BackingOff { until: None, .. } => self.enter(id, Phase::Stopped),
             Phase::Exited | Phase::BackingOff { .. } => {
                 // It was told already that it ended; what is left to show is that nothing runs. One that goes before it was
                 // looked at went by itself (`docker run --rm`): how it ended stays to be seen.
@@ -574,7 +576,7 @@ impl Turn<'_> {
             .and_then(|service| service.engine.as_ref())
             .and_then(|engine| self.state.engine(engine))
             .is_some_and(|engine| engine.kind == PODMAN);
-        let unclear = podman && live && intent.is_none() && is_unclear(facts);
+        let unclear = podman && live && intent.is_none() && !facts.oom && facts.code != Some(0);
         let verdict = if unclear {
             Verdict::Unclear
         } else {

@@ -3,6 +3,13 @@
 //!
 //! A million events a run, in virtual time. It prints its seed; `LOCALD_FUZZ_SEED=<seed>` tells the same stories again,
 //! and `LOCALD_FUZZ_EVENTS=<count>` more or fewer of them. A story that breaks a rule is shrunk to a short one.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests fail by panicking, and this one says its seed"
+)]
 
 mod invariants;
 mod sim;

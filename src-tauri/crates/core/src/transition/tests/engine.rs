@@ -86,7 +86,9 @@ fn what_the_engine_took_down_unseen_is_started_again_and_what_failed_by_itself_i
     world.lose();
     for (name, code) in [("api", 0), ("db", 3)] {
         let instance = world.instance(name);
-        world.containers.get_mut(&instance).unwrap().run = RunState::Exited(facts(code));
+        if let Some(container) = world.containers.get_mut(&instance) {
+            container.run = RunState::Exited(facts(code));
+        }
     }
     world.connect();
     world.answer();

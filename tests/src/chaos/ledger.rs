@@ -8,6 +8,8 @@ use super::fleet::{CRASH, KILLED};
 /// How far the time that locald shows of an end may be from that of the engine's event, in seconds: an inspection tells
 /// another time than the event does.
 const SAME: f64 = 3.0;
+/// Between a start and an end, in either order, of what may stay untold.
+const BRIEF: f64 = 1.3;
 /// How long what somebody asked for goes on after the command has returned.
 const AFTER: f64 = 3.0;
 
@@ -85,6 +87,8 @@ pub struct Ledger {
     pub done: Vec<Done>,
     /// When locald could not hear.
     pub blind: Vec<Blind>,
+    /// When each container was started.
+    pub starts: Vec<(String, f64)>,
     /// The engine of each container.
     pub sites: BTreeMap<String, usize>,
     /// Which of the engines don't tell of what another client asks for.
@@ -175,6 +179,13 @@ impl Ledger {
         self.done.iter().filter(near).map(|done| done.deed)
     }
 
+    /// An engine that doesn't tell what others ask for is given a second for a word of it. What is started again within it,
+    /// or ended so soon that no look saw it run, stays untold.
+    fn too_brief(&self, die: &Die) -> bool {
+        let near = |(container, at): &(String, f64)| *container == die.container && (at - die.at).abs() <= BRIEF;
+        self.mute.contains(&die.site) && self.starts.iter().any(near)
+    }
+
     fn unheard(&self, site: usize, at: f64) -> bool {
         let within = |blind: &Blind| blind.site == site && blind.from - 1.0 <= at && at <= blind.to;
         self.blind.iter().any(within)
@@ -239,7 +250,7 @@ impl Ledger {
             }
             let asked = deeds.contains(Deed::Asked.word()) || deeds.contains(Deed::Ended.word());
             let seen = matched.contains_key(&index);
-            if asked || self.unheard(die.site, die.at) {
+            if asked || self.unheard(die.site, die.at) || self.too_brief(die) {
                 verdict.open += 1;
                 verdict.open_seen += usize::from(seen);
                 continue;

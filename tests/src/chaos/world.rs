@@ -345,7 +345,8 @@ async fn write_dies(
             "engine {site}: {} {} signal {} code {} at {}",
             attributes["name"], event["Action"], attributes["signal"], attributes["exitCode"], event["timeNano"]
         ));
-        if event["Type"] != "container" || event["Action"] != "die" {
+        let (start, die) = (event["Action"] == "start", event["Action"] == "die");
+        if event["Type"] != "container" || !(start || die) {
             continue;
         }
         let code = attributes["exitCode"]
@@ -354,6 +355,10 @@ async fn write_dies(
         let (Some(name), Some(nanoseconds)) = (attributes["name"].as_str(), event["timeNano"].as_f64()) else {
             continue;
         };
+        if start {
+            lock(&ledger).starts.push((name.to_owned(), nanoseconds / 1e9));
+            continue;
+        }
         lock(&ledger).dies.push(Die {
             site,
             container: name.to_owned(),

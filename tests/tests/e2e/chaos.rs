@@ -1,4 +1,5 @@
 //! Chaos on a real Docker and a real Podman; `cargo xtask chaos` does the same for longer.
+#![expect(clippy::print_stdout, reason = "its figures are part of the result")]
 
 use std::time::Duration;
 

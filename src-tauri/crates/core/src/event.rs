@@ -91,6 +91,8 @@ pub enum Event {
         instance: InstanceId,
         /// What.
         change: InstanceChange,
+        /// When, by the engine's clock.
+        at: Option<Timestamp>,
     },
     /// An instance that no service was known for was looked at, because of an [`Effect::Look`].
     StrangerSeen {

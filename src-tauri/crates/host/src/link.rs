@@ -244,5 +244,6 @@ fn translate(engine: &SharedEngine, event: EngineEvent) -> Option<Event> {
         service: event.service,
         instance: event.instance,
         change,
+        at: event.at,
     })
 }

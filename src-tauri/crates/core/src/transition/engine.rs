@@ -272,7 +272,10 @@ impl Turn<'_> {
         } else {
             idle
         };
+        let round = self.number();
         if takes && let Some(service) = self.service(id) {
+            // Looks that are under way are at the other engine.
+            service.inspect_round = round;
             service.engine = Some(engine.clone());
             service.instance = None;
             service.phase = Phase::Unknown;

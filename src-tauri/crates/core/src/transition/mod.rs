@@ -80,8 +80,9 @@ impl Turn<'_> {
                 service,
                 instance,
                 change,
+                at,
             } => {
-                self.instance_changed(&engine, service, instance, change);
+                self.instance_changed(&engine, service, instance, change, at);
             }
             Event::StrangerSeen { engine, observed } => self.stranger_seen(&engine, observed),
             Event::InstanceInspected {
@@ -146,6 +147,10 @@ impl Turn<'_> {
             }
             if !matches!(phase, Phase::Running { .. }) {
                 service.rest();
+            }
+            if phase != Phase::Exited {
+                // Nothing is left to be decided of an end.
+                service.verdict_round = 0;
             }
             service.phase = phase;
             // It is on its way, or up: there is no start left to carry out.

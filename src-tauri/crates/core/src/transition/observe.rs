@@ -49,6 +49,7 @@ impl Turn<'_> {
         labelled: Option<ServiceId>,
         instance: InstanceId,
         change: InstanceChange,
+        at: Option<Timestamp>,
     ) {
         // What still comes from an engine that is lost tells nothing: its list will, when it is back.
         let Some(record) = self
@@ -80,6 +81,11 @@ impl Turn<'_> {
         let known = service.instance.as_ref().is_some_and(|known| known.id == instance);
         // A start of ours is under way: what it makes is looked at when the engine has answered.
         let starting = matches!(service.phase, Phase::Starting { answered: false, .. });
+        // A word about an earlier run, heard when this one was seen already, says nothing of this one.
+        let run = service.instance.as_ref().filter(|_| known);
+        let started = run.and_then(|instance| instance.started_at);
+        let late = at.zip(started).is_some_and(|(at, started)| at < started);
+        let lives = run.is_some_and(|instance| instance.alive);
         match change {
             InstanceChange::Altered => {
                 if starting {
@@ -91,11 +97,10 @@ impl Turn<'_> {
                 self.inspect(id, false);
             }
             InstanceChange::Signaled(signal) => {
-                if known && ends(signal, service.spec.stop_signal) {
+                if known && !late && ends(signal, service.spec.stop_signal) {
                     service.asked_to_end(signal, now);
                 }
             }
-            // Docker tells of a restart after it, Podman before the end and also when its own restart policy does it.
             InstanceChange::StopRequested
                 if known && matches!(service.phase, Phase::BackingOff { until: None, .. }) =>
             {
@@ -103,10 +108,13 @@ impl Turn<'_> {
                 service.begin_anew();
                 self.enter(id, Phase::Stopped);
             }
+            // Docker tells of a restart once the next run is there; the signals before it told of it in time. Podman tells
+            // of it before the end and, when its own restart policy does it, after.
+            InstanceChange::RestartRequested if !podman => {}
             InstanceChange::StopRequested | InstanceChange::RestartRequested => {
-                if known && service.instance.as_ref().is_some_and(|instance| instance.alive) {
+                if lives && !late {
                     service.asked_to_end(None, now);
-                } else if known && service.verdict_round != 0 {
+                } else if known && !lives && service.verdict_round != 0 && service.engine_restarts.is_none() {
                     self.acquit(id);
                 }
             }
@@ -341,6 +349,10 @@ impl Turn<'_> {
             known == seen.started_at || (service.external && (known.is_none() || seen.started_at.is_none()))
         });
         let learned = same_run && known == Some(None) && seen.started_at.is_some();
+        if !same_run && self.ended_unseen(id) {
+            return;
+        }
+        let Some(service) = self.service(id) else { return };
         let was = service.phase.clone();
         let mut instance = Instance::of(seen);
         instance.started_at = instance.started_at.or(known.flatten());
@@ -407,6 +419,38 @@ impl Turn<'_> {
         {
             self.engine_says_of_health(id, said);
         }
+    }
+
+    /// A look shows a new run, and how the one before ended was not told yet: nobody asked for it, for an engine's own
+    /// restart policy starts again only what ended by itself. It is told first, and looked at again.
+    fn ended_unseen(&mut self, id: &ServiceId) -> bool {
+        let Some(service) = self.service(id) else { return false };
+        if service.engine_restarts.is_none() || service.intent.is_some() {
+            return false;
+        }
+        let pending = service.pending_exit.take();
+        if service.verdict_round != 0 {
+            service.verdict_round = 0;
+            if let Some(exit) = &mut service.exit {
+                exit.crashed = true;
+            }
+            self.follow_up(id, Verdict::Crashed, SignedDuration::ZERO, true);
+        } else if let Some((facts, instance)) = pending
+            .zip(service.instance.clone())
+            .filter(|_| matches!(service.phase, Phase::Running { .. }))
+        {
+            let done = facts.code == Some(0) && !facts.oom;
+            let verdict = if done { Verdict::Finished } else { Verdict::Crashed };
+            self.end_judged(id, &instance, &facts, None, Some(verdict));
+        } else {
+            return false;
+        }
+        if let Some(instance) = self.service(id).and_then(|service| service.instance.as_mut()) {
+            instance.alive = false;
+            instance.ports.clear();
+        }
+        self.inspect(id, true);
+        true
     }
 
     /// It ended, and its engine is about to start it again.
@@ -558,6 +602,18 @@ impl Turn<'_> {
 
     /// A process ended: what was it, and what follows?
     fn ended(&mut self, id: &ServiceId, instance: &Instance, facts: &ExitFacts, last_line: Option<String>) {
+        self.end_judged(id, instance, facts, last_line, None);
+    }
+
+    /// The same where the verdict may be known already.
+    fn end_judged(
+        &mut self,
+        id: &ServiceId,
+        instance: &Instance,
+        facts: &ExitFacts,
+        last_line: Option<String>,
+        known: Option<Verdict>,
+    ) {
         let now = self.now;
         let Some(service) = self.service(id) else { return };
         let live = !matches!(service.phase, Phase::Unknown) || service.was_up;
@@ -577,10 +633,10 @@ impl Turn<'_> {
             .and_then(|engine| self.state.engine(engine))
             .is_some_and(|engine| engine.kind == PODMAN);
         let unclear = podman && live && intent.is_none() && !facts.oom && facts.code != Some(0);
-        let verdict = if unclear {
-            Verdict::Unclear
-        } else {
-            judge(facts, intent.as_ref(), ended_at, now)
+        let verdict = match known {
+            Some(verdict) => verdict,
+            None if unclear => Verdict::Unclear,
+            None => judge(facts, intent.as_ref(), ended_at, now),
         };
         let Some(service) = self.service(id) else { return };
         service.accounted = Some((instance.id.clone(), instance.started_at));
@@ -786,6 +842,7 @@ impl Service {
             .code
             .and_then(|code| u8::try_from(code - 128).ok())
             .filter(|number| (1..=64).contains(number));
+        self.verdict_round = 0;
         self.ended_by_itself = verdict != Verdict::Stopped;
         self.exit = Some(ExitReport {
             code: facts.code,

@@ -327,6 +327,7 @@ impl World {
             service,
             instance,
             change,
+            at: Some(self.now),
         });
     }
 

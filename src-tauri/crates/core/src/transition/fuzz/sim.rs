@@ -225,6 +225,7 @@ impl Sim {
                 service,
                 instance: instance.clone(),
                 change,
+                at: Some(self.now),
             });
         }
     }

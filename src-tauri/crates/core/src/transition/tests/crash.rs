@@ -239,6 +239,7 @@ fn events_of_other_containers_and_engines_are_nothing_to_it() {
         service: Some(id("db")),
         instance,
         change: InstanceChange::Exited(facts(3)),
+        at: None,
     });
     world.answer();
     assert_eq!(world.states(), "db:running");

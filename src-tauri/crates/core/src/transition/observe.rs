@@ -306,6 +306,10 @@ impl Turn<'_> {
         let decided_elsewhere = service.is_decided_elsewhere();
         if let Some(seen) = &observed {
             service.held = true;
+            if service.instance.as_ref().is_none_or(|known| known.id != seen.id) {
+                // A look that is under way is at another one.
+                service.inspect_round = 0;
+            }
             if seen.started_at.is_some() {
                 service.image_check.clone_from(&seen.health_check);
                 service.engine_restarts = seen.engine_restarts;

@@ -289,7 +289,10 @@ pub fn changes(previous: &Snapshot, next: &Snapshot) -> Vec<Change> {
             continue;
         }
         let from = before.map(|before| before.state);
-        if from != Some(service.state) {
+        // On Podman it is known a moment after the end whether somebody asked for it.
+        let crashed = |service: &ServiceSnapshot| service.exit.as_ref().is_some_and(|exit| exit.crashed);
+        let judged = crashed(service) && before.is_some_and(|before| !crashed(before));
+        if from != Some(service.state) || judged {
             let ended = matches!(
                 service.state,
                 StateKind::Exited | StateKind::BackingOff | StateKind::Stopped

@@ -130,8 +130,15 @@ impl Sim {
                 .iter()
                 .map(|service| format!("{}:{}", service.id, service.state.as_str()))
                 .collect();
-            let mut text = format!("{event:?}");
-            text.truncate(220);
+            let text = match &event {
+                Event::InstancesListed { engine, instances } => {
+                    let all = instances
+                        .iter()
+                        .map(|seen| format!("{} {} {:?}", seen.id, seen.name, seen.service));
+                    format!("InstancesListed {engine} {:?}", all.collect::<Vec<_>>())
+                }
+                event => format!("{event:?}").chars().take(220).collect(),
+            };
             trace.push(format!("  {text}\n    -> {effects:?}\n    {}", states.join(" ")));
         }
         self.rules

@@ -161,7 +161,7 @@ impl Turn<'_> {
             // Looks that are under way were at the engine that is gone.
             service.inspect_round = round;
             let ended_with_it = all_down
-                && service.phase == Phase::Stopped
+                && matches!(service.phase, Phase::Stopped | Phase::Unknown)
                 && service.ended_at.is_some_and(|at| now.duration_since(at) <= SHUTDOWN);
             if all_down && matches!(service.phase, Phase::Running { .. }) {
                 service.intent = None;

@@ -291,6 +291,8 @@ impl Turn<'_> {
         if let Some(service) = self.service(id)
             && service.inspect_round == round
             && !service.is_decided_elsewhere()
+            // That it ended was told, and how.
+            && !matches!(service.phase, Phase::Stopped | Phase::Exited)
         {
             service.rest();
             self.enter(id, Phase::Unknown);

@@ -18,6 +18,7 @@ mod main_job;
 mod many;
 mod notices;
 mod outage;
+mod podman;
 mod stage;
 mod stops;
 mod survival;

@@ -4,11 +4,13 @@
 //! and reads no clock; the same events give the same state.
 
 mod command;
+mod ending;
 mod engine;
 mod external;
 #[cfg(test)]
 mod fuzz;
 mod health;
+mod heard;
 mod observe;
 mod operation;
 mod project;

@@ -371,10 +371,17 @@ async fn a_notification_service_that_dies_and_comes_again_is_told_anew() {
     let crash = wait_for(desktop, "shop/api crashed: exited with code 9").await;
     let after = Use::of(&app);
     assert!(
-        after.threads <= before.threads + 2 && after.files <= before.files + 2,
+        after.threads <= before.threads + 4 && after.files <= before.files + 8,
         "{before:?}, then {after:?}"
     );
     assert_eq!(crash.replaces_id, 0, "{crash:?}");
+}
+
+const MARKUP: &str = r"<img src=x onerror=alert(1)> <a href=x>&amp;</a> \\033]0;title\\007\\033[31mred\\n";
+
+/// A service that prints this, and fails.
+fn printing(what: &str) -> String {
+    format!("command = [\"sh\", \"-c\", \"\"\"printf '{what}'; sleep 0.3; exit 3\"\"\"]")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -382,11 +389,7 @@ async fn whatever_a_line_contains_it_is_shown_as_text() {
     let Some(stage) = Stage::new().await else { return };
     let desktop = &stage.desktop;
     let _app = stage.app().await;
-    let printing = |what: &str| {
-        let command = format!("printf '{what}'; sleep 0.3; exit 3");
-        format!("command = [\"sh\", \"-c\", '''{command}''']").replace("'''", "\"\"\"")
-    };
-    let markup = printing(r"<img src=x onerror=alert(1)> <a href=x>&amp;</a> \\033]0;title\\007\\033[31mred\\n");
+    let markup = printing(MARKUP);
     let odd = printing(r"nul\\000 \\342\\200\\256evil\\342\\200\\254 \\033[38;5;999999999m \\377\\376 \\302\\233x\\n");
     let long = r#"command = ["sh", "-c", "head -c 100000 /dev/zero | tr '\\0' '&'; echo; sleep 0.3; exit 3"]"#;
     let folder = stage
@@ -411,7 +414,15 @@ async fn whatever_a_line_contains_it_is_shown_as_text() {
     // Escaped after it was shortened: no entity is cut in two.
     let long = body("long").await;
     assert_eq!(long.replace("&amp;", "").chars().collect::<Vec<_>>(), ['…'], "{long}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_desktop_without_markup_gets_the_text_as_it_is() {
+    let Some(stage) = Stage::new().await else { return };
+    let desktop = &stage.desktop;
     desktop.notifications.set_capabilities(&["body"]);
+    let _app = stage.app().await;
+    let markup = printing(MARKUP);
     let folder = stage.project("plain", &[("markup", &markup)]).await;
     desktop.cli_in(&folder, &["start", "markup", "--no-wait"]).await.ok();
     let accept = |notice: &Notification| notice.summary.contains("plain/markup") && !notice.body.is_empty();

@@ -171,7 +171,7 @@ impl Turn<'_> {
             known == seen.started_at || (service.external && (known.is_none() || seen.started_at.is_none()))
         });
         let learned = same_run && known == Some(None) && seen.started_at.is_some();
-        if !same_run && self.ended_unseen(id) {
+        if !same_run && self.ended_unseen(id, &seen.id) {
             return;
         }
         let Some(service) = self.service(id) else { return };
@@ -245,9 +245,10 @@ impl Turn<'_> {
 
     /// A look shows a new run, and how the one before ended was not told yet: nobody asked for it, for an engine's own
     /// restart policy starts again only what ended by itself. It is told first, and looked at again.
-    fn ended_unseen(&mut self, id: &ServiceId) -> bool {
+    fn ended_unseen(&mut self, id: &ServiceId, seen: &InstanceId) -> bool {
         let Some(service) = self.service(id) else { return false };
-        if service.engine_restarts.is_none() || service.intent.is_some() {
+        let same = service.instance.as_ref().is_some_and(|known| known.id == *seen);
+        if !same || service.engine_restarts.is_none() || service.intent.is_some() {
             return false;
         }
         let pending = service.pending_exit.take();

@@ -35,9 +35,16 @@ impl Desktop {
     /// # Panics
     /// When the window manager does not answer.
     pub async fn windows(&self) -> Vec<Window> {
-        let mut command = self.command("wmctrl");
-        command.args(["-l", "-p"]);
-        let text = text_of(command).await;
+        // A window that is destroyed while they are listed ends the program that lists them.
+        let text = eventually("a list of windows", Duration::from_secs(20), async || {
+            let mut command = self.command("wmctrl");
+            command.args(["-l", "-p"]);
+            match ran(command).await {
+                Err(errors) if errors.contains("BadWindow") => Err(errors),
+                other => Ok(other.unwrap_or_else(|errors| panic!("{errors}"))),
+            }
+        })
+        .await;
         let parse = |line: &str| {
             let mut words = line.split_whitespace();
             let (id, _desktop, pid, host) = (words.next()?, words.next()?, words.next()?, words.next()?);
@@ -134,11 +141,18 @@ impl Desktop {
     }
 }
 
-async fn text_of(mut command: Command) -> String {
+async fn text_of(command: Command) -> String {
+    ran(command).await.unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// What a program wrote, or what it complained of.
+async fn ran(mut command: Command) -> Result<String, String> {
     let output = tokio::time::timeout(Duration::from_secs(20), command.kill_on_drop(true).output()).await;
     let output = output.unwrap_or_else(|_| panic!("no answer in 20 s: {command:?}"));
     let output = output.unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}\n{errors}", output.status);
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    if !output.status.success() {
+        return Err(format!("{command:?}: {}\n{errors}", output.status));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

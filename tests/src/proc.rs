@@ -50,6 +50,13 @@ impl Process {
         line.split_whitespace().nth(1)?.parse().ok()
     }
 
+    /// Memory of its own in KiB: what it allocated, whoever else runs the same program. `None` when the process is gone.
+    pub fn anonymous_kib(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        let line = status.lines().find(|line| line.starts_with("RssAnon:"))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    }
+
     /// Its command line.
     pub fn command_line(&self) -> String {
         let raw = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();

@@ -82,7 +82,10 @@ impl Use {
         Self {
             threads: processes.iter().map(locald_tests::proc::Process::threads).sum(),
             files: processes.iter().map(locald_tests::proc::Process::open_files).sum(),
-            kib: processes.iter().filter_map(locald_tests::proc::Process::pss_kib).sum(),
+            kib: processes
+                .iter()
+                .filter_map(locald_tests::proc::Process::anonymous_kib)
+                .sum(),
         }
     }
 }

@@ -14,6 +14,7 @@ use ksni::menu::{CheckmarkItem, MenuItem, StandardItem, SubMenu};
 use locald_tests::desktop::{Appearance, Desktop, Notifications};
 use locald_tests::engine_proxy::{EngineProxy, Mode};
 use locald_tests::proc;
+use locald_tests::tray_item::TrayItem;
 use locald_tests::wait::{LATER, SOON, eventually};
 use locald_tests::{App, engines, needs};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -108,6 +109,19 @@ async fn stand_in_tray() {
     }
 }
 
+/// All that the menu told of, when it is so much: a change can be read before its signal arrives.
+async fn signals(tray: &TrayItem, count: usize) -> Vec<String> {
+    eventually("the menu to tell of its changes", SOON, async || {
+        let updates = tray.updates();
+        if updates.len() >= count {
+            Ok(updates.into_iter().map(|update| update.signal).collect())
+        } else {
+            Err(format!("{updates:?}"))
+        }
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_tray_item_is_read_clicked_and_followed() {
     if !needs::desktop() {
@@ -129,13 +143,12 @@ async fn a_tray_item_is_read_clicked_and_followed() {
         .wait_for_menu("my_db is checked", SOON, |menu| menu.item("my_db").unwrap().checked())
         .await;
     assert_eq!(menu.item("my_db").unwrap().label, "my_db: starting");
-    assert_eq!(tray.updates().len(), 1, "{:?}", tray.updates());
-    assert_eq!(tray.updates()[0].signal, "ItemsPropertiesUpdated");
+    assert_eq!(signals(&tray, 1).await, ["ItemsPropertiesUpdated"]);
 
     tray.click("Add").await;
     tray.wait_for_menu("a new item", SOON, |menu| menu.item("s0").is_some())
         .await;
-    assert_eq!(tray.updates()[1].signal, "LayoutUpdated");
+    assert_eq!(signals(&tray, 2).await, ["ItemsPropertiesUpdated", "LayoutUpdated"]);
 
     tray.activate().await;
     let seen = eventually("the title after a left click", SOON, async || {

@@ -42,7 +42,7 @@ impl Turn<'_> {
             return;
         };
         let id = &id;
-        let now = self.now;
+        let said = at.map_or(self.now, |at| self.here(id, at));
         let Some(service) = self.service(id) else { return };
         if service.engine.as_ref() != Some(engine) {
             if matches!(change, InstanceChange::Altered) && listed {
@@ -71,7 +71,7 @@ impl Turn<'_> {
             }
             InstanceChange::Signaled(signal) => {
                 if known && !late && ends(signal, service.spec.stop_signal) {
-                    service.asked_to_end(signal, now);
+                    service.asked_to_end(signal, said);
                 }
             }
             InstanceChange::StopRequested
@@ -86,7 +86,7 @@ impl Turn<'_> {
             InstanceChange::RestartRequested if !podman => {}
             InstanceChange::StopRequested | InstanceChange::RestartRequested => {
                 if lives && !late {
-                    service.asked_to_end(None, now);
+                    service.asked_to_end(None, said);
                 } else if known && !lives && service.verdict_round != 0 && service.engine_restarts.is_none() {
                     self.acquit(id);
                 }

@@ -198,6 +198,8 @@ impl Turn<'_> {
         service.verdict_round = 0;
         if !same_run {
             service.exit = None;
+        }
+        if !same_run || learned {
             // Who asked an earlier run to end says nothing of this one; a word that came since it started does.
             let of_this_run = |intent: &StopIntent| started.is_some_and(|started| intent.at >= started);
             service.intent = service.intent.take().filter(of_this_run);

@@ -1,10 +1,12 @@
+use jiff::SignedDuration;
+
 use crate::{
-    Event, ServiceSpec,
+    Event, InstanceId, ServiceSpec,
     event::InstanceChange::{self, Removed, Signaled, StopRequested},
-    instance::{ExitFacts, RunState},
+    instance::{EngineRestarts, ExitFacts, RunState},
     snapshot::StateKind,
     spec::Signal,
-    transition::world::{World, facts, id, spec},
+    transition::world::{World, engine, facts, id, spec},
     view::notification::{NotificationChange, notifications},
 };
 
@@ -183,6 +185,44 @@ fn a_signal_to_an_earlier_run_says_nothing_of_this_one() {
     world.wait(1);
     world.exits("db", facts(3));
     assert_eq!(told(&world), Told::Crashed);
+}
+
+#[test]
+fn a_signal_that_came_before_a_strangers_start_was_known_says_nothing_of_its_run() {
+    // What a Docker engine does as it starts, to what still runs and is always to be started again.
+    let mut world = World::new([]);
+    let stranger = InstanceId::from("c9");
+    world.put("c9", &spec("db", &[]), RunState::Running);
+    let container = world.containers.get_mut(&stranger).unwrap();
+    container.service = None;
+    container.engine_restarts = Some(EngineRestarts::Always);
+    let mut listed = container.clone();
+    listed.started_at = None;
+    world.apply(Event::InstancesListed {
+        engine: engine(),
+        instances: vec![listed],
+    });
+    let told = |world: &mut World, change, at| {
+        world.apply(Event::InstanceChanged {
+            engine: engine(),
+            service: None,
+            instance: stranger.clone(),
+            change,
+            at: Some(at),
+        });
+    };
+    let before = world.now - SignedDuration::from_secs(1);
+    told(&mut world, signal(15), before);
+    let now = world.now;
+    told(&mut world, InstanceChange::Altered, now);
+    world.answer();
+    world.wait(5);
+    let mut facts = facts(3);
+    facts.at = Some(world.now);
+    let now = world.now;
+    told(&mut world, InstanceChange::Exited(facts), now);
+    let exit = world.snapshot.services.first().unwrap().exit.clone();
+    assert!(exit.as_ref().is_some_and(|exit| exit.crashed), "{exit:?}");
 }
 
 #[test]

@@ -19,6 +19,9 @@ use crate::{
 /// How often a name that is about to become free is tried again, and after how long.
 const NAME_TRIES: u32 = 20;
 const NAME_PAUSE: Duration = Duration::from_millis(100);
+/// The same for a network that could not be made for a reason that passes.
+const NETWORK_TRIES: u32 = 5;
+const NETWORK_PAUSE: Duration = Duration::from_millis(50);
 
 impl DockerEngine {
     pub(crate) async fn start_instance(
@@ -192,15 +195,22 @@ impl DockerEngine {
             "Driver": "bridge",
             "Labels": create::project_labels(&spec.service.id),
         });
-        let made = self
-            .http
-            .document::<Made>(Method::POST, "/networks/create", Some(body.to_string()))
-            .await;
-        match made {
-            Ok(_) => Ok(()),
-            // Another program made it in between.
-            Err(failure) if failure.status() == Some(409) => Ok(()),
-            Err(failure) => Err(wrap(failure)),
+        let mut tries = 0;
+        loop {
+            let made = self
+                .http
+                .document::<Made>(Method::POST, "/networks/create", Some(body.to_string()))
+                .await;
+            tries += 1;
+            match made {
+                Ok(_) => return Ok(()),
+                // Another program made it in between.
+                Err(failure) if failure.status() == Some(409) => return Ok(()),
+                Err(failure) if is_passing(&failure) && tries < NETWORK_TRIES => {
+                    tokio::time::sleep(NETWORK_PAUSE).await;
+                }
+                Err(failure) => return Err(wrap(failure)),
+            }
         }
     }
 }
@@ -208,6 +218,12 @@ impl DockerEngine {
 /// The answer of a create; only that it came matters.
 #[derive(Deserialize)]
 struct Made {}
+
+/// Podman looks at each interface of the machine for a free subnet, and gives up when one goes meanwhile: another
+/// engine's container that ended is enough.
+fn is_passing(failure: &Failure) -> bool {
+    matches!(failure, Failure::Status { message, .. } if message.contains("no such network interface"))
+}
 
 /// No such container, or one that is on its way out.
 fn is_gone(failure: &Failure) -> bool {

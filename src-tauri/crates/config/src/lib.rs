@@ -1,6 +1,7 @@
 //! Reads locald.toml and settings.toml into validated specs, with errors that show the line.
 
 mod atomic;
+pub mod catalog;
 mod dependencies;
 mod engine;
 mod errors;
@@ -9,6 +10,7 @@ mod health_check;
 mod image;
 mod ports;
 mod project;
+pub mod provision;
 mod quantities;
 mod references;
 mod services;

@@ -181,6 +181,7 @@ impl Draft<'_> {
             workdir: self.workdir,
             resources: self.resources,
             engine: self.engine,
+            connection: None,
         })
     }
 }

@@ -7,8 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     EngineId, InstanceId, Problem, ProjectName, ServiceId, ServiceSpec,
     instance::{ExitFacts, ObservedInstance},
+    offers::Offers,
     snapshot::HealthKind,
-    spec::Signal,
+    spec::{Credentials, ServiceProtocol, Signal},
     state::{Memory, Mute},
 };
 
@@ -57,6 +58,13 @@ pub enum Event {
         clock_offset: SignedDuration,
         /// Does it run the health checks of images by itself?
         health_checks: bool,
+    },
+    /// What an engine can run is known, or is another than before.
+    EngineOffered {
+        /// Which one.
+        engine: EngineId,
+        /// What it can run.
+        offers: Offers,
     },
     /// It is time to compare what is known with an engine's list.
     EngineCheckDue(EngineId),
@@ -386,6 +394,15 @@ pub enum ProbeTarget {
         status: Option<u16>,
         /// Text that has to be in the answer.
         body: Option<String>,
+    },
+    /// Speak the service's own protocol.
+    Service {
+        /// Which protocol.
+        protocol: ServiceProtocol,
+        /// The published port.
+        address: SocketAddr,
+        /// Who asks.
+        credentials: Credentials,
     },
     /// Run this inside the instance.
     Command {

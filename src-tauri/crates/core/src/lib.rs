@@ -8,6 +8,7 @@ pub mod event;
 pub mod graph;
 pub mod id;
 pub mod instance;
+pub mod offers;
 pub mod problem;
 pub mod restart;
 pub mod snapshot;
@@ -18,7 +19,7 @@ pub mod view;
 
 pub use event::{Command, Effect, Event};
 pub use id::{EngineId, InstanceId, ProjectName, ServiceId, ServiceName};
-pub use problem::{Problem, ProblemCode};
+pub use problem::{Choice, Problem, ProblemCode};
 pub use snapshot::Snapshot;
 pub use spec::ServiceSpec;
 pub use state::State;

@@ -55,6 +55,47 @@ pub enum ProblemCode {
     NotInConfig,
     /// Logs aren't kept for this instance.
     LogsNotKept,
+    /// No engine that can run this service is known, or this one can't.
+    EngineUnfit,
+    /// The server isn't on this machine and can't be fetched.
+    ServerMissing,
+    /// The data is of another version than the file asks for.
+    VersionDiffers,
+    /// The data was made with another user, password or database than the file asks for.
+    CredentialsDiffer,
+    /// What is in the data folder or volume isn't this service's data, or is damaged.
+    DataForeign,
+    /// The data can't be read or written: owner, permissions, a read-only file system.
+    DataNotPermitted,
+    /// The disk is full.
+    DiskFull,
+    /// The server won't run as root.
+    RootRefused,
+    /// Data lies in a volume without a name, which the next recreation would lose.
+    DataUncovered,
+}
+
+/// A way out of a fault, for a person to choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum Choice {
+    /// Have the file ask for the version that the data is of.
+    KeepVersion,
+    /// Dump the data and restore it into the wanted version; the old data is kept in the trash.
+    Upgrade,
+    /// Begin with new, empty data; the old data is kept in the trash.
+    StartEmpty,
+    /// Go on with the credentials that the data was made with.
+    KeepCredentials,
+    /// Change the credentials in the data to those of the file.
+    ApplyCredentials,
+    /// Use another port, for good.
+    OtherPort,
+    /// Stop the service of locald's that holds the port.
+    StopHolder,
+    /// Put what lies in a volume without a name into one with a name.
+    KeepData,
 }
 
 impl ProblemCode {
@@ -83,6 +124,9 @@ pub struct Problem {
     pub code: ProblemCode,
     /// What exactly, in a sentence: names the object, the path, the port.
     pub detail: String,
+    /// Ways out of it, the one that loses least first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<Choice>,
 }
 
 impl Problem {
@@ -92,6 +136,14 @@ impl Problem {
         Self {
             code,
             detail: detail.into(),
+            choices: Vec::new(),
         }
+    }
+
+    /// With ways out of it.
+    #[must_use]
+    pub fn with_choices(mut self, choices: &[Choice]) -> Self {
+        self.choices = choices.to_vec();
+        self
     }
 }

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Command, EngineId, InstanceId, Problem, ProblemCode, ProjectName, ServiceId, State,
     instance::PublishedPort,
-    spec::{ProbeSpec, Protocol, Source},
+    offers::EngineReason,
+    spec::{Connection, ProbeSpec, Protocol, Source},
     state::{Mute, Phase, ProjectRecord, Service},
     transition::stopping_dependents,
 };
@@ -262,10 +263,18 @@ pub enum HealthKind {
 pub struct ServiceSnapshot {
     /// `shop/db`.
     pub id: ServiceId,
-    /// What it is made from: an image reference.
+    /// What it is made from: an image reference, `postgres 17`, a command.
     pub origin: String,
+    /// Its catalog entry: `postgres`.
+    pub entry: Option<String>,
+    /// `container`, `process` or `managed`.
+    pub kind: &'static str,
+    /// How programs of this machine connect, where locald knows it.
+    pub connection: Option<Arc<Connection>>,
     /// The engine that runs it.
     pub engine: Option<EngineId>,
+    /// Why that one.
+    pub engine_reason: Option<EngineReason>,
     /// What the engine calls the instance behind it.
     pub instance: Option<InstanceId>,
     /// What the person asked for.
@@ -365,7 +374,6 @@ pub struct ExitReport {
 
 impl ServiceSnapshot {
     fn of(state: &State, id: &ServiceId, service: &Service) -> Self {
-        let Source::Container { image, .. } = &service.spec.source;
         let (kind, detail) = match &service.phase {
             Phase::Stopped => (StateKind::Stopped, StateDetail::None),
             Phase::Waiting => (StateKind::Waiting, StateDetail::WaitingFor(unready(state, service))),
@@ -397,7 +405,19 @@ impl ServiceSnapshot {
         };
         Self {
             id: id.clone(),
-            origin: image.clone(),
+            origin: origin(&service.spec.source),
+            kind: match service.spec.source {
+                Source::Container { .. } => "container",
+                Source::Process { .. } => "process",
+                Source::Managed(_) => "managed",
+            },
+            entry: service.spec.managed().map(|managed| managed.entry.clone()),
+            connection: service.spec.connection.clone().filter(|_| service.declared),
+            engine_reason: if service.held {
+                service.engine.as_ref().map(|_| EngineReason::HoldsData)
+            } else {
+                service.engine_reason
+            },
             engine: service.engine.clone(),
             instance: service.instance.as_ref().map(|instance| instance.id.clone()),
             desired: service.desired,
@@ -446,8 +466,19 @@ fn elsewhere(state: &State, service: &Service) -> Option<Problem> {
     })
 }
 
+fn origin(source: &Source) -> String {
+    match source {
+        Source::Container { image, .. } => image.clone(),
+        Source::Process { command } => command.join(" "),
+        Source::Managed(managed) => format!("{} {}", managed.title, managed.version),
+    }
+}
+
 /// A container's ports speak a protocol that only its author knows; an HTTP health check tells of one.
 fn url(service: &Service, ports: &[PublishedPort]) -> Option<String> {
+    if let Some(connection) = &service.spec.connection {
+        return Some(connection.url.clone());
+    }
     let check = service.spec.health_check.as_ref()?;
     let ProbeSpec::Http { port, .. } = &check.probe else {
         return None;

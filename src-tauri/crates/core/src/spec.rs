@@ -1,11 +1,15 @@
 //! What a service should be, as a project file declares it after validation.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+mod managed;
+
+use std::{borrow::Cow, collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{ServiceId, ServiceName};
+
+pub use managed::{Connection, ContainerForm, Credentials, Managed, NativeForm, Secret, ServiceProtocol, Transfer};
 
 /// A declared service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,12 +36,14 @@ pub struct ServiceSpec {
     pub stop_signal: Option<Signal>,
     /// How long a stop may take before the process is killed.
     pub stop_grace: Duration,
-    /// The folder the process starts in.
+    /// The folder the process starts in: inside the container, or on this machine for a plain process.
     pub workdir: Option<String>,
     /// Limits.
     pub resources: Resources,
     /// The engine that the file asks for, by id or family; `None` leaves it to the person's settings.
     pub engine: Option<String>,
+    /// How programs of this machine connect, where locald knows it: to managed services, and processes with a port.
+    pub connection: Option<Arc<Connection>>,
 }
 
 impl ServiceSpec {
@@ -65,6 +71,36 @@ impl ServiceSpec {
             workdir: None,
             resources: Resources::default(),
             engine: None,
+            connection: None,
+        }
+    }
+
+    /// What a container engine makes of it; `None` for what only runs as a process.
+    #[must_use]
+    pub fn container_form(&self) -> Option<Cow<'_, ContainerForm>> {
+        match &self.source {
+            Source::Container { image, command } => Some(Cow::Owned(ContainerForm {
+                image: image.clone(),
+                command: command.clone(),
+                env: self.env.clone(),
+                volumes: self.volumes.clone(),
+            })),
+            Source::Process { .. } => None,
+            Source::Managed(managed) => {
+                let mut form = managed.container.clone();
+                form.env.extend(self.env.clone());
+                form.volumes.extend(self.volumes.iter().cloned());
+                Some(Cow::Owned(form))
+            }
+        }
+    }
+
+    /// The managed service it is.
+    #[must_use]
+    pub fn managed(&self) -> Option<&Managed> {
+        match &self.source {
+            Source::Managed(managed) => Some(managed),
+            Source::Container { .. } | Source::Process { .. } => None,
         }
     }
 
@@ -146,6 +182,13 @@ pub enum Source {
         /// Arguments in place of the image's own command.
         command: Option<Vec<String>>,
     },
+    /// A process of this user, with no container.
+    Process {
+        /// Program and arguments.
+        command: Vec<String>,
+    },
+    /// A service made from a catalog entry.
+    Managed(Box<Managed>),
 }
 
 /// One published port. Always published on 127.0.0.1.
@@ -236,6 +279,15 @@ pub enum ProbeSpec {
     Command {
         /// Program and arguments.
         command: Vec<String>,
+    },
+    /// Does the service answer in its own protocol, to the credentials that people are shown?
+    Service {
+        /// Which protocol.
+        protocol: ServiceProtocol,
+        /// Port inside the instance; its published port is what gets asked.
+        port: u16,
+        /// Who asks.
+        credentials: Credentials,
     },
 }
 

@@ -9,8 +9,9 @@ use crate::{
     EngineId, InstanceId, Problem, ProjectName, ServiceId, ServiceSpec,
     event::Ticket,
     instance::{EngineRestarts, ExitFacts, PublishedPort},
+    offers::{EngineReason, Offers},
     snapshot::{Desired, EngineLink, ExitReport, HealthKind},
-    spec::{DependencyCondition, HealthCheck, Signal},
+    spec::{DependencyCondition, HealthCheck, Signal, Source},
 };
 
 /// Everything the supervisor knows.
@@ -33,14 +34,69 @@ pub struct State {
 }
 
 impl State {
-    /// The engine that runs new instances: the one the person set, else the first that isn't known to be away, else
+    /// The engine that runs new containers: the one the person set, else the first that isn't known to be away, else
     /// the first.
     #[must_use]
     pub fn default_engine(&self) -> Option<&EngineRecord> {
-        let set = self.default_engine.as_deref().and_then(|word| self.engine_called(word));
+        self.set_engine().or_else(|| self.first_container_engine())
+    }
+
+    fn set_engine(&self) -> Option<&EngineRecord> {
+        self.engine_called(self.default_engine.as_deref()?)
+    }
+
+    fn first_container_engine(&self) -> Option<&EngineRecord> {
+        let able = || self.engines.iter().filter(|engine| engine.offers.containers);
         let there = |engine: &&EngineRecord| !matches!(engine.link, EngineLink::Offline { .. });
-        set.or_else(|| self.engines.iter().find(there))
-            .or_else(|| self.engines.first())
+        able().find(there).or_else(|| able().next())
+    }
+
+    /// The engine for a service that no engine holds anything of, and why that one.
+    pub(crate) fn choice(&self, service: &Service) -> Option<(&EngineRecord, EngineReason)> {
+        let spec = &service.spec;
+        if let Some(word) = &spec.engine {
+            return self.engine_called(word).map(|engine| (engine, EngineReason::FileSays));
+        }
+        let set = || self.set_engine().filter(|engine| engine.offers.covers(&spec.source));
+        let set = || set().map(|engine| (engine, EngineReason::Default));
+        let first = || {
+            let engine = self.first_container_engine()?;
+            Some((engine, EngineReason::FirstOnline))
+        };
+        match &spec.source {
+            Source::Container { .. } => set().or_else(first),
+            Source::Process { .. } => {
+                let engine = self.engines.iter().find(|engine| engine.offers.processes)?;
+                Some((engine, EngineReason::Process))
+            }
+            Source::Managed(_) if self.is_needed_by_containers(&spec.id) => {
+                // A container doesn't reach what listens on this machine's loopback.
+                let set = self.set_engine().filter(|engine| engine.offers.containers);
+                let engine = set.or_else(|| self.first_container_engine())?;
+                Some((engine, EngineReason::NeededByContainers))
+            }
+            Source::Managed(managed) => {
+                let server = |engine: &'_ EngineRecord| {
+                    let server = engine.offers.server(&managed.entry, &managed.version)?;
+                    Some(if server.here {
+                        EngineReason::ServerHere
+                    } else {
+                        EngineReason::ServerFetched
+                    })
+                };
+                let native = || self.engines.iter().find_map(|engine| Some((engine, server(engine)?)));
+                set().or_else(native).or_else(first)
+            }
+        }
+    }
+
+    fn is_needed_by_containers(&self, id: &ServiceId) -> bool {
+        self.services.values().any(|other| {
+            other.declared
+                && other.spec.id.project == id.project
+                && matches!(other.spec.source, Source::Container { .. })
+                && other.spec.depends_on.iter().any(|need| need.name == id.name)
+        })
     }
 
     /// The engine with this id, else the first of this family, one that answers before one that doesn't.
@@ -134,6 +190,8 @@ pub struct EngineRecord {
     pub health_checks: bool,
     /// Has its list come since it last connected? Only then is anything known of its instances.
     pub listed: bool,
+    /// What it can run.
+    pub offers: Offers,
 }
 
 impl EngineRecord {
@@ -170,6 +228,8 @@ pub struct Service {
     pub external: bool,
     /// The engine that runs it, or will.
     pub engine: Option<EngineId>,
+    /// Why that one, where nothing is held of it yet.
+    pub engine_reason: Option<EngineReason>,
     /// Does that engine hold something of it? Then it stays there until a person moves it.
     pub held: bool,
     /// What the person asked for. An external service has none: what it was last seen to be stands for it.
@@ -238,6 +298,7 @@ impl Service {
             declared: true,
             external: false,
             engine,
+            engine_reason: None,
             held: false,
             desired,
             muted: None,

@@ -258,7 +258,7 @@ fn parse(version: &str) -> Option<(u32, u32)> {
 fn check(kind: EngineKind, version: &Version, api: (u32, u32)) -> Result<(), ConnectFault> {
     let name = match kind {
         EngineKind::Podman => "Podman",
-        EngineKind::Docker | EngineKind::Fake => "Docker",
+        EngineKind::Docker | EngineKind::Native | EngineKind::Fake => "Docker",
     };
     let who = format!("{name} {}", version.version);
     let (oldest, newest) = (

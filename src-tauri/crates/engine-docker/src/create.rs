@@ -8,7 +8,7 @@ use bollard::models::{
 };
 use locald_core::{
     ServiceId, ServiceSpec,
-    spec::{PortMapping, Protocol, Source, VolumeMount, VolumeSource},
+    spec::{ContainerForm, PortMapping, Protocol, VolumeMount, VolumeSource},
 };
 use locald_engine::InstanceSpec;
 
@@ -32,24 +32,17 @@ pub(crate) fn project_labels(id: &ServiceId) -> HashMap<String, String> {
 }
 
 /// The body that makes the service's container.
-pub(crate) fn body(spec: &InstanceSpec) -> ContainerCreateBody {
+pub(crate) fn body(spec: &InstanceSpec, form: &ContainerForm) -> ContainerCreateBody {
     let service = &*spec.service;
-    let Source::Container { image, command } = &service.source;
     let network = spec.network_name();
     let endpoint = EndpointSettings {
         aliases: Some(vec![service.id.name.to_string()]),
         ..Default::default()
     };
     ContainerCreateBody {
-        image: Some(image.clone()),
-        cmd: command.clone(),
-        env: Some(
-            service
-                .env
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect(),
-        ),
+        image: Some(form.image.clone()),
+        cmd: form.command.clone(),
+        env: Some(form.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
         exposed_ports: Some(service.ports.iter().map(inner).collect()),
         labels: Some(labels(service)),
         working_dir: service.workdir.clone(),
@@ -60,7 +53,7 @@ pub(crate) fn body(spec: &InstanceSpec) -> ContainerCreateBody {
         host_config: Some(HostConfig {
             network_mode: Some(network.clone()),
             port_bindings: Some(bindings(&service.ports)),
-            mounts: Some(service.volumes.iter().map(|volume| mount(spec, volume)).collect()),
+            mounts: Some(form.volumes.iter().map(|volume| mount(spec, volume)).collect()),
             memory: service
                 .resources
                 .memory_bytes

@@ -4,7 +4,6 @@ use std::{collections::HashMap, time::Duration};
 
 use futures_util::StreamExt as _;
 use hyper::Method;
-use locald_core::spec::Source;
 use locald_engine::{EngineError, InstanceSpec, PrepareProgress, ProgressSink};
 use serde::Deserialize;
 
@@ -45,7 +44,8 @@ struct PullDetail {
 
 impl DockerEngine {
     pub(crate) async fn prepare_image(&self, spec: &InstanceSpec, progress: ProgressSink) -> Result<(), EngineError> {
-        let Source::Container { image, .. } = &spec.service.source;
+        let form = spec.container(&self.identity)?;
+        let image = &form.image;
         let wrap = |failure: Failure| match failure {
             Failure::Connect(fault) => fault.into(),
             Failure::Status { message, .. } | Failure::Broken(message) => {

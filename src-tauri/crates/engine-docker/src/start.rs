@@ -117,6 +117,7 @@ impl DockerEngine {
     }
 
     async fn create_container(&self, spec: &InstanceSpec) -> Result<String, EngineError> {
+        let form = spec.container(&self.identity)?;
         self.mounts_exist(spec)?;
         self.ensure_network(spec).await?;
         let name = spec.instance_name();
@@ -126,7 +127,10 @@ impl DockerEngine {
         };
         for _ in 0..NAME_TRIES {
             let made = match self.bollard(SLOW_SECONDS).await {
-                Ok(docker) => match docker.create_container(Some(options.clone()), create::body(spec)).await {
+                Ok(docker) => match docker
+                    .create_container(Some(options.clone()), create::body(spec, &form))
+                    .await
+                {
                     Ok(created) => return Ok(created.id),
                     Err(error) => self.failure(error).await,
                 },

@@ -126,7 +126,7 @@ async fn the_check_of_an_image_is_read() {
         let check = engine.inspect(&id).await.unwrap().unwrap().health_check;
         let found = check.map(|check| match check.probe {
             ProbeSpec::Command { command } => command,
-            ProbeSpec::Tcp { .. } | ProbeSpec::Http { .. } => Vec::new(),
+            ProbeSpec::Tcp { .. } | ProbeSpec::Http { .. } | ProbeSpec::Service { .. } => Vec::new(),
         });
         let expected = command.map(|words| words.into_iter().map(str::to_owned).collect::<Vec<_>>());
         assert_eq!(found, expected, "{change}");

@@ -153,6 +153,34 @@ pub enum EngineError {
         /// Why.
         detail: String,
     },
+    /// A service's data could not be looked at, copied or removed.
+    #[error("the data of {service} could not be {verb}: {detail}")]
+    Data {
+        /// Whose.
+        service: String,
+        /// What was to be done: `read`, `copied`, `restored`, `removed`.
+        verb: &'static str,
+        /// Which kind of fault.
+        code: ProblemCode,
+        /// Why.
+        detail: String,
+    },
+    /// This engine can't run the service.
+    #[error("{engine} can't run {service}: {detail}")]
+    Unfit {
+        /// The engine.
+        engine: String,
+        /// The service.
+        service: String,
+        /// Why.
+        detail: String,
+    },
+    /// A server is neither on this machine nor fetched.
+    #[error("{detail}")]
+    Server {
+        /// In a sentence.
+        detail: String,
+    },
     /// A command could not be run.
     #[error("the command could not be run in {instance}: {detail}")]
     Exec {
@@ -178,7 +206,9 @@ impl EngineError {
                 ConnectFault::Unreachable { .. } | ConnectFault::Fault { .. } => ProblemCode::EngineFault,
             },
             Self::Prepare { .. } => ProblemCode::ImageMissing,
-            Self::Create { code, .. } | Self::Start { code, .. } => *code,
+            Self::Create { code, .. } | Self::Start { code, .. } | Self::Data { code, .. } => *code,
+            Self::Unfit { .. } => ProblemCode::EngineUnfit,
+            Self::Server { .. } => ProblemCode::ServerMissing,
             Self::Stop { .. } | Self::Remove { .. } => ProblemCode::StopFailed,
             Self::LogsNotKept { .. } => ProblemCode::LogsNotKept,
             Self::Events { .. } => ProblemCode::EngineLost,

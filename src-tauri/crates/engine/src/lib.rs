@@ -8,16 +8,17 @@ mod error;
 pub mod fake;
 mod types;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use jiff::Timestamp;
-use locald_core::{InstanceId, instance::ObservedInstance};
+use locald_core::{InstanceId, instance::ObservedInstance, offers::Offers};
 
 pub use error::{ConnectFault, EngineError};
 pub use types::{
-    Capabilities, EngineEvent, EngineEventKind, EngineIdentity, EngineKind, EngineVersion, ExecOutcome, InstanceSpec,
-    LogLine, LogOptions, LogStream, PrepareProgress, ProgressSink, StartedInstance, StatsSample, StopRequest,
+    Capabilities, DataFacts, EngineEvent, EngineEventKind, EngineIdentity, EngineKind, EngineVersion, ExecOutcome,
+    InstanceSpec, LogLine, LogOptions, LogStream, PrepareProgress, ProgressSink, StartedInstance, StatsSample,
+    StopRequest,
 };
 
 /// Runs instances.
@@ -30,6 +31,11 @@ pub trait Engine: Send + Sync {
 
     /// What it can do. Costs nothing; a surface hides what is `false`.
     fn capabilities(&self) -> Capabilities;
+
+    /// What it can run, looked up anew; may read folders, never the network.
+    fn offers(&self) -> BoxFuture<'_, Offers> {
+        Box::pin(std::future::ready(Offers::containers()))
+    }
 
     /// Asks the engine for a sign of life and its version; answers within 3 seconds in every case.
     ///
@@ -132,7 +138,91 @@ pub trait Engine: Send + Sync {
         instance: &'a InstanceId,
         command: &'a [String],
     ) -> BoxFuture<'a, Result<ExecOutcome, EngineError>>;
+
+    /// What there is of this generation of a managed service's data; `None` when there is nothing yet.
+    ///
+    /// # Errors
+    /// [`EngineError::Data`], with damaged or foreign data and missing permissions told apart.
+    fn data<'a>(&'a self, spec: &'a InstanceSpec) -> BoxFuture<'a, Result<Option<DataFacts>, EngineError>> {
+        unfit(self.identity(), spec)
+    }
+
+    /// Copies the data of a managed service, which must not run, into a tar archive at `to` (made anew, mode 0600). The
+    /// first data folder's content lies under `data/`, the next one's under `data-2/`. Returns once it is on disk.
+    ///
+    /// # Errors
+    /// [`EngineError::Data`]; nothing is left at `to` then.
+    fn export_data<'a>(&'a self, spec: &'a InstanceSpec, to: &'a Path) -> BoxFuture<'a, Result<(), EngineError>> {
+        let _ = to;
+        unfit(self.identity(), spec)
+    }
+
+    /// Fills this generation of a managed service's data, of which there must be nothing yet, from such an archive.
+    ///
+    /// # Errors
+    /// [`EngineError::Data`]; what was written by then is removed again.
+    fn import_data<'a>(&'a self, spec: &'a InstanceSpec, from: &'a Path) -> BoxFuture<'a, Result<(), EngineError>> {
+        let _ = from;
+        unfit(self.identity(), spec)
+    }
+
+    /// Removes this generation of a managed service's data for good, with the stopped instance that uses it. A person
+    /// emptied the trash; nothing else may call this. What is gone already is success.
+    ///
+    /// # Errors
+    /// [`EngineError::Data`].
+    fn erase_data<'a>(&'a self, spec: &'a InstanceSpec) -> BoxFuture<'a, Result<(), EngineError>> {
+        unfit(self.identity(), spec)
+    }
+
+    /// Copies a file out of a running instance.
+    ///
+    /// # Errors
+    /// [`EngineError::Exec`].
+    fn copy_out<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+        path: &'a str,
+        to: &'a Path,
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        let _ = (path, to);
+        no_copies(instance)
+    }
+
+    /// Copies a file into a running instance; its folder has to exist.
+    ///
+    /// # Errors
+    /// [`EngineError::Exec`].
+    fn copy_in<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+        from: &'a Path,
+        path: &'a str,
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        let _ = (path, from);
+        no_copies(instance)
+    }
 }
 
 /// An engine as it is passed around.
 pub type SharedEngine = Arc<dyn Engine>;
+
+fn unfit<'a, T: Send + Sync + 'a>(
+    identity: &EngineIdentity,
+    spec: &InstanceSpec,
+) -> BoxFuture<'a, Result<T, EngineError>> {
+    let error = EngineError::Unfit {
+        engine: identity.id.to_string(),
+        service: spec.service.id.to_string(),
+        detail: "it keeps no data".to_owned(),
+    };
+    Box::pin(std::future::ready(Err(error)))
+}
+
+fn no_copies<'a, T: Send + Sync + 'a>(instance: &InstanceId) -> BoxFuture<'a, Result<T, EngineError>> {
+    let error = EngineError::Exec {
+        instance: instance.to_string(),
+        detail: "this engine copies no files".to_owned(),
+    };
+    Box::pin(std::future::ready(Err(error)))
+}

@@ -3,11 +3,16 @@
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use locald_core::{
-    EngineId, InstanceId, ServiceId, ServiceSpec, instance::ExitFacts, snapshot::HealthKind, spec::Signal,
+    EngineId, InstanceId, ServiceId, ServiceSpec,
+    instance::ExitFacts,
+    snapshot::HealthKind,
+    spec::{ContainerForm, Signal},
 };
 use serde::{Deserialize, Serialize};
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
+
+use crate::EngineError;
 
 /// A family of engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +22,8 @@ pub enum EngineKind {
     Docker,
     /// Podman, through its Docker API.
     Podman,
+    /// Processes of this machine, with no container engine.
+    Native,
     /// The fake of the tests.
     Fake,
 }
@@ -28,6 +35,7 @@ impl EngineKind {
         match self {
             Self::Docker => "docker",
             Self::Podman => "podman",
+            Self::Native => "native",
             Self::Fake => "fake",
         }
     }
@@ -87,6 +95,18 @@ impl InstanceSpec {
     pub fn instance_name(&self) -> String {
         let id = &self.service.id;
         format!("locald-{}-{}", id.project, id.name)
+    }
+
+    /// What a container engine makes of it.
+    ///
+    /// # Errors
+    /// [`EngineError::Unfit`] for what only runs as a process.
+    pub fn container(&self, engine: &EngineIdentity) -> Result<Cow<'_, ContainerForm>, EngineError> {
+        self.service.container_form().ok_or_else(|| EngineError::Unfit {
+            engine: engine.id.to_string(),
+            service: self.service.id.to_string(),
+            detail: "it is a process of this machine and has no image".to_owned(),
+        })
     }
 
     /// The project's network: `locald-<project>`.
@@ -229,6 +249,17 @@ pub struct StatsSample {
     pub memory_bytes: Option<u64>,
     /// Memory limit in bytes, `None` without one.
     pub memory_limit_bytes: Option<u64>,
+}
+
+/// What an engine holds of a service's data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataFacts {
+    /// Where: a folder, or the names of volumes. For a person to read.
+    pub place: String,
+    /// What it is: `17` for Postgres 17's (the file `PG_VERSION`), `None` where it can't be told or any server reads it.
+    pub format: Option<String>,
+    /// Its size in bytes, where that is cheap to know.
+    pub size_bytes: Option<u64>,
 }
 
 /// How a command inside an instance ended.

@@ -212,7 +212,7 @@ impl Effects {
         self.probes.retain(|_, probe| !probe.is_finished());
         let engine = match &target {
             ProbeTarget::Command { engine, .. } => Some(self.engine(engine)),
-            ProbeTarget::Tcp { .. } | ProbeTarget::Http { .. } => None,
+            ProbeTarget::Tcp { .. } | ProbeTarget::Http { .. } | ProbeTarget::Service { .. } => None,
         };
         let supervisor = self.supervisor.clone();
         let id = service.clone();

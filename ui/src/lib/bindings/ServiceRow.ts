@@ -23,13 +23,29 @@ project: string,
  */
 name: string,
 /**
- * What it is made from: an image reference.
+ * What it is made from: an image reference, `PostgreSQL 17`, a command.
  */
 origin: string,
+/**
+ * Its catalog entry: `postgres`.
+ */
+entry: string | null,
 /**
  * The engine that runs it, `None` while none is known.
  */
 engine: string | null,
+/**
+ * Why that one, in a few words.
+ */
+engine_reason: string | null,
+/**
+ * The URL with `…` in the password's place, to show; `url` is the one to copy.
+ */
+masked_url: string | null,
+/**
+ * Its web console.
+ */
+console: string | null,
 /**
  * Did locald not make it?
  */

@@ -9,6 +9,7 @@ use crate::{
     EngineId, InstanceId, Problem, ServiceId,
     event::Effect,
     instance::{ObservedInstance, RunState},
+    offers::Offers,
     snapshot::{Desired, EngineLink},
     state::{EngineRecord, Phase, Service},
 };
@@ -30,6 +31,7 @@ impl Turn<'_> {
             clock_offset: SignedDuration::ZERO,
             health_checks: true,
             listed: false,
+            offers: Offers::containers(),
         });
         self.place();
     }
@@ -52,6 +54,13 @@ impl Turn<'_> {
         engine.listed = false;
         self.effects.push(Effect::List { engine: id.clone() });
         self.place();
+    }
+
+    pub(super) fn engine_offered(&mut self, id: &EngineId, offers: Offers) {
+        if let Some(engine) = self.state.engines.iter_mut().find(|engine| engine.id == *id) {
+            engine.offers = offers;
+            self.place();
+        }
     }
 
     /// A stream of events can end without a word, and the host can sleep: a list tells what was missed.
@@ -118,14 +127,14 @@ impl Turn<'_> {
         let Some(service) = self.state.services.get(id).filter(|service| !service.held) else {
             return false;
         };
-        let choice = match &service.spec.engine {
-            Some(word) => self.state.engine_called(word),
-            None => self.state.default_engine(),
+        let (choice, reason) = match self.state.choice(service) {
+            Some((engine, reason)) => (Some(engine.id.clone()), Some(reason)),
+            None => (None, None),
         };
-        let choice = choice.map(|engine| engine.id.clone());
         let Some(service) = self.service(id) else { return false };
         let changed = service.engine != choice;
         service.engine = choice;
+        service.engine_reason = reason;
         changed
     }
 

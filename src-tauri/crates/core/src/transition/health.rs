@@ -147,6 +147,15 @@ fn target(service: &Service, probe: &ProbeSpec) -> Option<ProbeTarget> {
             status: *status,
             body: body.clone(),
         },
+        ProbeSpec::Service {
+            protocol,
+            port,
+            credentials,
+        } => ProbeTarget::Service {
+            protocol: *protocol,
+            address: address(*port)?,
+            credentials: credentials.clone(),
+        },
         ProbeSpec::Command { command } => ProbeTarget::Command {
             engine: service.engine.clone()?,
             instance: instance.id.clone(),

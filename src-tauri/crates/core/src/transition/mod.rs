@@ -73,6 +73,7 @@ impl Turn<'_> {
                 clock_offset,
                 health_checks,
             } => self.engine_connected(&engine, kind, version, clock_offset, health_checks),
+            Event::EngineOffered { engine, offers } => self.engine_offered(&engine, offers),
             Event::EngineCheckDue(engine) => self.engine_check_due(engine),
             Event::EngineMerged { engine, into } => self.engine_merged(&engine, &into),
             Event::EngineLost { engine, problem } => self.engine_lost(&engine, &problem),

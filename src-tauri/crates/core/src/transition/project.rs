@@ -60,6 +60,8 @@ impl Turn<'_> {
                 problem: None,
             },
         );
+        // Where a service goes depends on those that need it.
+        self.place();
         // An instance of a new service may exist since an earlier life: only a list tells. Until then nothing is known.
         for engine in engines_to_list {
             if let Some(record) = self.state.engines.iter_mut().find(|record| record.id == engine)

@@ -7,6 +7,7 @@ use ts_rs::{Config, TS, TypeVisitor};
 
 use super::{
     dashboard::{DashboardChange, DashboardView},
+    managed::{CatalogItem, ConnectionView, SavedSnapshot, TrashItem},
     stream::{LogBatch, ShowService, StatsView},
 };
 
@@ -39,6 +40,10 @@ fn the_checked_in_bindings_are_what_the_types_are() {
     rendered.visit::<LogBatch>();
     rendered.visit::<StatsView>();
     rendered.visit::<ShowService>();
+    rendered.visit::<CatalogItem>();
+    rendered.visit::<ConnectionView>();
+    rendered.visit::<SavedSnapshot>();
+    rendered.visit::<TrashItem>();
 
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../ui/src/lib/bindings");
     let checked_in: BTreeMap<PathBuf, String> = fs::read_dir(&folder)

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{message, notification::plain, status::link};
 use crate::{
-    EngineId, ProblemCode, ProjectName, ServiceId, Snapshot,
+    Choice, EngineId, ProblemCode, ProjectName, ServiceId, Snapshot,
     instance::PublishedPort,
     snapshot::{HealthKind, ServiceSnapshot, StateKind},
     spec::Protocol,
@@ -96,10 +96,18 @@ pub struct ServiceRow {
     pub project: ProjectName,
     /// `db`.
     pub name: String,
-    /// What it is made from: an image reference.
+    /// What it is made from: an image reference, `PostgreSQL 17`, a command.
     pub origin: String,
+    /// Its catalog entry: `postgres`.
+    pub entry: Option<String>,
     /// The engine that runs it, `None` while none is known.
     pub engine: Option<EngineId>,
+    /// Why that one, in a few words.
+    pub engine_reason: Option<String>,
+    /// The URL with `…` in the password's place, to show; `url` is the one to copy.
+    pub masked_url: Option<String>,
+    /// Its web console.
+    pub console: Option<String>,
     /// Did locald not make it?
     pub external: bool,
     /// It ends and is started again over and over.
@@ -162,6 +170,10 @@ pub struct ProblemView {
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
+    /// Ways out of it to choose from, the one that loses least first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(as = "Vec<Choice>"))]
+    pub choices: Vec<Choice>,
 }
 
 /// How serious a state is.
@@ -241,6 +253,7 @@ fn engines(snapshot: &Snapshot) -> Vec<EngineRow> {
                 code: error.code,
                 message: error.message,
                 hint: error.hint,
+                choices: Vec::new(),
             }),
             is_default: engine.is_default,
         }
@@ -266,13 +279,21 @@ impl ServiceRow {
     /// The row of a service.
     #[must_use]
     pub fn of(service: &ServiceSnapshot) -> Self {
+        let connection = service.connection.as_deref();
         let ended = service.exit.as_ref().filter(|exit| exit.crashed);
         Self {
             id: service.id.clone(),
             project: service.id.project.clone(),
             name: service.id.name.to_string(),
             origin: service.origin.clone(),
+            entry: service.entry.clone(),
             engine: service.engine.clone(),
+            engine_reason: service
+                .engine_reason
+                .map(|reason| message::engine_reason(reason).to_owned()),
+            masked_url: connection
+                .map_or_else(|| service.url.clone(), |connection| Some(connection.masked_url.clone())),
+            console: connection.and_then(|connection| connection.console.clone()),
             external: service.external,
             crash_looping: service.crash_looping,
             gave_up: service.gave_up,

@@ -2,6 +2,7 @@
 
 use crate::{
     Problem, ProblemCode,
+    offers::EngineReason,
     snapshot::{ExitReport, HealthKind, ServiceSnapshot, StateDetail, StateKind},
     spec::Signal,
     view::dashboard::{ProblemView, Tone},
@@ -97,6 +98,7 @@ pub fn problem_view(problem: &Problem) -> ProblemView {
         code: problem.code,
         message: sentence(&problem.detail),
         hint: hint(problem.code).map(str::to_owned),
+        choices: problem.choices.clone(),
     }
 }
 
@@ -111,6 +113,21 @@ fn sentence(detail: &str) -> String {
         text.replace_range(..1, &first.to_ascii_uppercase());
     }
     text
+}
+
+/// Why a service is on its engine.
+#[must_use]
+pub fn engine_reason(reason: EngineReason) -> &'static str {
+    match reason {
+        EngineReason::HoldsData => "its data is there",
+        EngineReason::FileSays => "its file says so",
+        EngineReason::Default => "your default",
+        EngineReason::NeededByContainers => "containers of the project need it",
+        EngineReason::Process => "a process of this machine",
+        EngineReason::ServerHere => "its server is installed here",
+        EngineReason::ServerFetched => "its server can be fetched",
+        EngineReason::FirstOnline => "the first container engine that answers",
+    }
 }
 
 /// A few words for a row or a menu item.
@@ -141,6 +158,15 @@ pub fn short(code: ProblemCode) -> &'static str {
         ProblemCode::ConfigMissing => "file missing",
         ProblemCode::NotInConfig => "no longer in its file",
         ProblemCode::LogsNotKept => "logs not kept",
+        ProblemCode::EngineUnfit => "engine can't run it",
+        ProblemCode::ServerMissing => "server not found",
+        ProblemCode::VersionDiffers => "data of another version",
+        ProblemCode::CredentialsDiffer => "credentials changed",
+        ProblemCode::DataForeign => "not its data",
+        ProblemCode::DataNotPermitted => "data not accessible",
+        ProblemCode::DiskFull => "disk full",
+        ProblemCode::RootRefused => "won't run as root",
+        ProblemCode::DataUncovered => "data in an unnamed volume",
     }
 }
 
@@ -182,6 +208,25 @@ pub fn hint(code: ProblemCode) -> Option<&'static str> {
         ProblemCode::ConfigBroken => "The last good version stays in use until the file is corrected.",
         ProblemCode::ConfigMissing => "Its services stay as they are; put the file back to manage them.",
         ProblemCode::NotInConfig => "Stop it here, and it disappears from the list.",
+        ProblemCode::EngineUnfit => {
+            "Remove `engine` from its entry in locald.toml, or start an engine that runs containers."
+        }
+        ProblemCode::ServerMissing => {
+            "Install the server with your package manager, or start Docker or Podman and locald runs it there."
+        }
+        ProblemCode::VersionDiffers => {
+            "Choose: `locald choose SERVICE keep-version`, `upgrade` or `start-empty`. Nothing was touched."
+        }
+        ProblemCode::CredentialsDiffer => {
+            "Choose: `locald choose SERVICE keep-credentials`, `apply-credentials` or `start-empty`. Nothing was touched."
+        }
+        ProblemCode::DataForeign => {
+            "Nothing was touched. Look at it; `locald choose SERVICE start-empty` sets it aside in the trash."
+        }
+        ProblemCode::DataNotPermitted => "Make the folder readable and writable for you, then start the service again.",
+        ProblemCode::DiskFull => "Free some space, then start the service again; its data is as it was.",
+        ProblemCode::RootRefused => "Run locald as an ordinary user.",
+        ProblemCode::DataUncovered => "Choose `locald choose SERVICE keep-data` to carry it over into a named volume.",
         ProblemCode::LogsNotKept => "Use another log driver (`json-file`, `local`) to see its output here.",
     })
 }

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod bindings;
 pub mod dashboard;
+pub mod managed;
 pub mod message;
 pub mod notification;
 pub mod status;

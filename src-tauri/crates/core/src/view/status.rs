@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EngineId, InstanceId, ProblemCode, ServiceId, Snapshot,
+    Choice, EngineId, InstanceId, ProblemCode, ServiceId, Snapshot,
     instance::PublishedPort,
+    offers::EngineReason,
     snapshot::{Desired, EngineLink, EngineSnapshot, ExitReport, HealthKind, ServiceSnapshot, StateKind},
     state::Mute,
     view::message,
@@ -42,6 +43,9 @@ pub struct ErrorStatus {
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
+    /// Ways out of it, for `locald choose`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<Choice>,
 }
 
 /// One service of `status --json`.
@@ -53,13 +57,16 @@ pub struct ServiceStatus {
     pub project: String,
     /// `db`.
     pub name: String,
-    /// `container`, or a catalog entry's name.
+    /// `container`, `process`, or a catalog entry's name.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What it is made from: an image reference.
+    /// What it is made from: an image reference, `PostgreSQL 17`, a command.
     pub image: String,
     /// The engine that runs it.
     pub engine: Option<EngineId>,
+    /// Why that one.
+    #[serde(default)]
+    pub engine_reason: Option<EngineReason>,
     /// What the engine calls the instance behind it.
     pub instance: Option<InstanceId>,
     /// Did locald not make it?
@@ -87,7 +94,7 @@ pub struct ServiceStatus {
     pub since: Option<Timestamp>,
     /// Published ports.
     pub ports: Vec<PublishedPort>,
-    /// The URL to copy.
+    /// The URL, with `…` in a password's place: `locald url` gives the whole.
     pub url: Option<String>,
     /// Restarts by the restart policy since a person last started it.
     pub restarts: u32,
@@ -186,6 +193,7 @@ impl ErrorStatus {
             code: view.code,
             message: view.message,
             hint: view.hint,
+            choices: view.choices,
         }
     }
 }
@@ -196,9 +204,10 @@ impl ServiceStatus {
             id: service.id.clone(),
             project: service.id.project.to_string(),
             name: service.id.name.to_string(),
-            kind: "container".to_owned(),
+            kind: service.entry.clone().unwrap_or_else(|| service.kind.to_owned()),
             image: service.origin.clone(),
             engine: service.engine.clone(),
+            engine_reason: service.engine_reason,
             instance: service.instance.clone(),
             external: service.external,
             crash_looping: service.crash_looping,
@@ -211,7 +220,10 @@ impl ServiceStatus {
             health_text: service.health_detail.clone(),
             since: service.since,
             ports: service.ports.clone(),
-            url: service.url.clone(),
+            url: match &service.connection {
+                Some(connection) => Some(connection.masked_url.clone()),
+                None => service.url.clone(),
+            },
             restarts: service.restarts,
             outdated: service.outdated,
             exit: service.exit.clone(),

@@ -148,7 +148,7 @@ pub(super) async fn health_check(bench: &Bench) -> Outcome {
         let seen = bench.inspect(&id).await?.ok_or("it is gone")?;
         let command = |check: &HealthCheck| match &check.probe {
             ProbeSpec::Command { command } => command.last().cloned(),
-            ProbeSpec::Tcp { .. } | ProbeSpec::Http { .. } => None,
+            ProbeSpec::Tcp { .. } | ProbeSpec::Http { .. } | ProbeSpec::Service { .. } => None,
         };
         same(
             "command",

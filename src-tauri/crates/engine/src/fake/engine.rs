@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use locald_core::{
     InstanceId, ProblemCode,
     instance::{ObservedInstance, PublishedPort, RunState},
-    spec::{Signal, Source, VolumeSource},
+    spec::{Signal, VolumeSource},
 };
 use std::time::Duration;
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -66,8 +66,11 @@ impl FakeEngine {
     }
 
     fn refuse(&self, spec: &InstanceSpec) -> Option<(ProblemCode, String)> {
-        let Source::Container { command, .. } = &spec.service.source;
-        if let Some(program) = command.as_ref().and_then(|command| command.first())
+        let form = spec.service.container_form();
+        if let Some(program) = form
+            .as_ref()
+            .and_then(|form| form.command.as_ref())
+            .and_then(|command| command.first())
             && program.starts_with("no-such-")
         {
             let detail = format!("the program `{program}` does not exist in the image");
@@ -145,7 +148,8 @@ impl FakeEngine {
             code,
             detail,
         };
-        let Source::Container { image, command } = &spec.service.source;
+        let form = spec.container(&self.identity)?;
+        let (image, command) = (&form.image, &form.command);
         if self.lock().absent_images.contains(image) {
             return Err(create(ProblemCode::ImageMissing, format!("No such image: {image}")));
         }
@@ -153,7 +157,7 @@ impl FakeEngine {
             let detail = format!("a container named {name} exists that locald did not make");
             return Err(create(ProblemCode::NameTaken, detail));
         }
-        for mount in &spec.service.volumes {
+        for mount in &form.volumes {
             if let VolumeSource::Path { path } = &mount.source
                 && !path.exists()
             {
@@ -258,7 +262,8 @@ impl Engine for FakeEngine {
     fn prepare<'a>(&'a self, spec: &'a InstanceSpec, progress: ProgressSink) -> BoxFuture<'a, Result<(), EngineError>> {
         async move {
             self.enter(Op::Prepare).await?;
-            let Source::Container { image, .. } = &spec.service.source;
+            let form = spec.container(&self.identity)?;
+            let image = &form.image;
             if self.lock().absent_images.contains(image) {
                 let detail = "the registry can't be reached; is this machine online?".to_owned();
                 return Err(EngineError::Prepare {

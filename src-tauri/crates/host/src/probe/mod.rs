@@ -54,6 +54,10 @@ fn probe<'a>(engine: Option<&'a SharedEngine>, target: &'a ProbeTarget, timeout:
             body: body.as_deref(),
             watch,
         }),
+        ProbeTarget::Service { address, .. } => Box::new(Tcp {
+            address: *address,
+            watch,
+        }),
         ProbeTarget::Command { instance, command, .. } => Box::new(Command {
             engine,
             instance,

@@ -19,7 +19,11 @@ fn service(id: &str, state: StateKind) -> ServiceSnapshot {
     ServiceSnapshot {
         id: id.parse().unwrap(),
         origin: "lt/bb:dev".into(),
+        entry: None,
+        kind: "container",
+        connection: None,
         engine: Some("docker".into()),
+        engine_reason: None,
         instance: None,
         desired: if state == StateKind::Stopped {
             Desired::Stopped

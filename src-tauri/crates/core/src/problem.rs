@@ -71,8 +71,6 @@ pub enum ProblemCode {
     DiskFull,
     /// The server won't run as root.
     RootRefused,
-    /// Data lies in a volume without a name, which the next recreation would lose.
-    DataUncovered,
 }
 
 /// A way out of a fault, for a person to choose.
@@ -94,8 +92,6 @@ pub enum Choice {
     OtherPort,
     /// Stop the service of locald's that holds the port.
     StopHolder,
-    /// Put what lies in a volume without a name into one with a name.
-    KeepData,
 }
 
 impl ProblemCode {

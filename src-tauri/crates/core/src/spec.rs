@@ -9,7 +9,10 @@ use sha2::{Digest, Sha256};
 
 use crate::{ServiceId, ServiceName};
 
-pub use managed::{Connection, ContainerForm, Credentials, Managed, NativeForm, Secret, ServiceProtocol, Transfer};
+pub use managed::{
+    ChangeCredentials, Connection, ContainerForm, Credentials, Managed, NativeForm, Secret, ServiceProtocol, Transfer,
+    volume_name,
+};
 
 /// A declared service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +105,22 @@ impl ServiceSpec {
             Source::Managed(managed) => Some(managed),
             Source::Container { .. } | Source::Process { .. } => None,
         }
+    }
+
+    /// The same service with other data of its own: see [`Managed::generation`].
+    #[must_use]
+    pub fn with_generation(&self, generation: u32) -> Self {
+        let mut spec = self.clone();
+        if let Source::Managed(managed) = &mut spec.source {
+            for volume in &mut managed.container.volumes {
+                if let VolumeSource::Named { name } = &mut volume.source {
+                    let base = managed::base_of(name, managed.generation);
+                    *name = managed::volume_name(&base, generation);
+                }
+            }
+            managed.generation = generation;
+        }
+        spec
     }
 
     /// The ids that `depends_on` names; all are of the same project.

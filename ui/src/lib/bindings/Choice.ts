@@ -3,4 +3,4 @@
 /**
  * A way out of a fault, for a person to choose.
  */
-export type Choice = "keep-version" | "upgrade" | "start-empty" | "keep-credentials" | "apply-credentials" | "other-port" | "stop-holder" | "keep-data";
+export type Choice = "keep-version" | "upgrade" | "start-empty" | "keep-credentials" | "apply-credentials" | "other-port" | "stop-holder";

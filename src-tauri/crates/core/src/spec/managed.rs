@@ -27,6 +27,11 @@ pub struct Managed {
     pub native: Option<NativeForm>,
     /// Who may connect.
     pub credentials: Credentials,
+    /// Does its data hold who may connect, so that it goes on asking for what it was made with?
+    pub credentials_in_data: bool,
+    /// Statements that change user, password and database in the data, run as the old user with the entry's own
+    /// protocol; `None` where locald has no way.
+    pub change_credentials: Option<ChangeCredentials>,
     /// How its data gets into another major or onto another engine.
     pub transfer: Transfer,
 }
@@ -96,6 +101,22 @@ impl fmt::Debug for NativeForm {
     }
 }
 
+/// What the named volume of one generation of data is called: `db`, `db.2`, `db.3`.
+#[must_use]
+pub fn volume_name(base: &str, generation: u32) -> String {
+    if generation <= 1 {
+        base.to_owned()
+    } else {
+        format!("{base}.{generation}")
+    }
+}
+
+pub(super) fn base_of(name: &str, generation: u32) -> String {
+    let suffix = format!(".{generation}");
+    let base = name.strip_suffix(&suffix).filter(|_| generation > 1);
+    base.unwrap_or(name).to_owned()
+}
+
 /// Who may connect to a managed service.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Credentials {
@@ -105,6 +126,16 @@ pub struct Credentials {
     pub password: Option<Secret>,
     /// The database.
     pub database: Option<String>,
+}
+
+/// How the credentials in a service's data are changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeCredentials {
+    /// As SQL that PostgreSQL understands.
+    Postgres,
+    /// As SQL that MySQL and MariaDB understand.
+    Mysql,
 }
 
 /// A text that never shows in a log.

@@ -166,7 +166,6 @@ pub fn short(code: ProblemCode) -> &'static str {
         ProblemCode::DataNotPermitted => "data not accessible",
         ProblemCode::DiskFull => "disk full",
         ProblemCode::RootRefused => "won't run as root",
-        ProblemCode::DataUncovered => "data in an unnamed volume",
     }
 }
 
@@ -226,7 +225,6 @@ pub fn hint(code: ProblemCode) -> Option<&'static str> {
         ProblemCode::DataNotPermitted => "Make the folder readable and writable for you, then start the service again.",
         ProblemCode::DiskFull => "Free some space, then start the service again; its data is as it was.",
         ProblemCode::RootRefused => "Run locald as an ordinary user.",
-        ProblemCode::DataUncovered => "Choose `locald choose SERVICE keep-data` to carry it over into a named volume.",
         ProblemCode::LogsNotKept => "Use another log driver (`json-file`, `local`) to see its output here.",
     })
 }

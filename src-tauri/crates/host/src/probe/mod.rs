@@ -2,18 +2,29 @@
 
 mod command;
 mod http;
+mod postgres;
+mod redis;
 mod tcp;
 #[cfg(test)]
 mod tests;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    error::Error,
+    io::{self, ErrorKind},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
-use locald_core::event::ProbeTarget;
+use locald_core::{
+    event::ProbeTarget,
+    spec::{Credentials, Secret, ServiceProtocol},
+    view::notification::plain,
+};
 use locald_engine::SharedEngine;
 use tokio::net::TcpStream;
 
-use self::{command::Command, http::Http, tcp::Tcp};
+use self::{command::Command, http::Http, postgres::Postgres, redis::Redis, tcp::Tcp};
 
 /// How long a peer that says nothing more is watched. A container engine's port forwarder accepts for a service that
 /// doesn't listen yet and closes at once when it is refused inside; an answer may be a stream without end.
@@ -54,10 +65,11 @@ fn probe<'a>(engine: Option<&'a SharedEngine>, target: &'a ProbeTarget, timeout:
             body: body.as_deref(),
             watch,
         }),
-        ProbeTarget::Service { address, .. } => Box::new(Tcp {
-            address: *address,
-            watch,
-        }),
+        ProbeTarget::Service {
+            protocol,
+            address,
+            credentials,
+        } => service(*protocol, *address, credentials, watch),
         ProbeTarget::Command { instance, command, .. } => Box::new(Command {
             engine,
             instance,
@@ -66,12 +78,68 @@ fn probe<'a>(engine: Option<&'a SharedEngine>, target: &'a ProbeTarget, timeout:
     }
 }
 
+fn service<'a>(
+    protocol: ServiceProtocol,
+    address: SocketAddr,
+    credentials: &'a Credentials,
+    watch: Duration,
+) -> Box<dyn Probe + 'a> {
+    match protocol {
+        ServiceProtocol::Postgres => Box::new(Postgres { address, credentials }),
+        ServiceProtocol::Redis => Box::new(Redis { address, credentials }),
+        _ => Box::new(Tcp { address, watch }),
+    }
+}
+
 async fn connect(address: SocketAddr) -> Result<TcpStream, String> {
-    TcpStream::connect(address).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::ConnectionRefused => format!("port {} refuses connections", address.port()),
-        std::io::ErrorKind::ConnectionReset => closes_at_once(address),
-        _ => format!("port {}: {error}", address.port()),
-    })
+    let stream = TcpStream::connect(address)
+        .await
+        .map_err(|error| io_words(address, &error))?;
+    // A question of two small packets would wait for the answer to the first.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+fn io_words(address: SocketAddr, error: &io::Error) -> String {
+    let port = address.port();
+    match error.kind() {
+        ErrorKind::ConnectionRefused => format!("port {port} refuses connections"),
+        ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::BrokenPipe
+        | ErrorKind::UnexpectedEof
+        | ErrorKind::NotConnected => closes_at_once(address),
+        _ => format!("port {port}: {error}"),
+    }
+}
+
+/// What is wrong with the connection, when that is what an error of a client library goes back to.
+fn connection_words(address: SocketAddr, error: &(dyn Error + 'static)) -> Option<String> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>()
+            // Libraries put what they can't read into these.
+            && !matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::Other)
+        {
+            return Some(io_words(address, error));
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// The words for another protocol than the one that was asked in.
+fn speaks_otherwise(address: SocketAddr, protocol: &str) -> String {
+    format!("port {} does not speak {protocol}", address.port())
+}
+
+/// What a server said, fit for one line: names as they are quoted elsewhere, and no full stop.
+fn servers_words(said: &str) -> String {
+    plain(said.trim().trim_end_matches('.')).replace('"', "`")
+}
+
+fn password(credentials: &Credentials) -> Option<&str> {
+    credentials.password.as_ref().map(Secret::reveal)
 }
 
 /// The words for a port that a forwarder, or a service about to end, takes and drops.

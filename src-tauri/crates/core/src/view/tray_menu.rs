@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::{
     ProjectName, ServiceId, Snapshot,
-    snapshot::{EngineLink, ServiceSnapshot},
+    snapshot::{EngineLink, EngineSnapshot, ServiceSnapshot},
     view::{dashboard::Tone, message},
 };
 
 /// Up to so many services stand in the menu itself; with more, each project gets a submenu.
 const FLAT_LIMIT: usize = 30;
+/// The family of the engine that runs processes of this machine.
+const NATIVE: &str = "native";
 /// Characters of a label; a menu as wide as the screen helps nobody.
 const LABEL_LIMIT: usize = 80;
 
@@ -80,6 +82,8 @@ pub enum MenuAction {
     StartAll,
     /// Stop every service of the projects.
     StopAll,
+    /// Add a PostgreSQL to the personal project and start it.
+    AddPostgres,
     /// Show the dashboard.
     OpenDashboard,
     /// End locald; services stay as they are.
@@ -135,6 +139,10 @@ impl TrayMenu {
         if groups.is_empty() {
             entries.push(MenuEntry::Heading("No services yet".into()));
         }
+        if declared == 0 {
+            // What most people come for, one click away.
+            entries.push(action(MenuAction::AddPostgres, "Add PostgreSQL", true));
+        }
         if !matches!(entries.last(), Some(MenuEntry::Separator)) {
             entries.push(MenuEntry::Separator);
         }
@@ -175,10 +183,16 @@ fn label(service: &ServiceSnapshot) -> String {
 }
 
 fn icon(snapshot: &Snapshot) -> TrayIcon {
-    let online = snapshot
-        .engines
+    // The native engine is always there: it is about the others, where something needs them.
+    let is_native = |engine: &EngineSnapshot| engine.kind == NATIVE;
+    let containers = || snapshot.engines.iter().filter(|engine| !is_native(engine));
+    let has_native = snapshot.engines.iter().any(|engine| is_native(engine));
+    let native_in_use = snapshot
+        .services
         .iter()
-        .any(|engine| !matches!(engine.link, EngineLink::Offline { .. }));
+        .any(|service| service.engine.as_ref().is_some_and(|engine| engine.as_str() == NATIVE));
+    let online = containers().any(|engine| !matches!(engine.link, EngineLink::Offline { .. }))
+        || (has_native && (containers().next().is_none() || native_in_use));
     let tones: Vec<Tone> = snapshot.services.iter().map(|service| message::tone(service)).collect();
     if tones.contains(&Tone::Bad)
         || snapshot

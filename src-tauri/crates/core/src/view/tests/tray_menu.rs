@@ -85,6 +85,7 @@ fn without_services_or_engine_it_says_so() {
     insta::assert_snapshot!(menu(&snapshot(true, [])), @r"
     Idle: 0 of 0 running
     # No services yet
+    Add PostgreSQL
     ---
     Start all (off)
     Stop all (off)

@@ -1,0 +1,154 @@
+//! A new service's data: a copy of the template, or a spare, given its user, password and database.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use locald_core::{ProblemCode, spec::Managed};
+use tempfile::TempDir;
+
+use super::{
+    Options, copy,
+    fault::Fault,
+    program::{not_as_root, reachable},
+    template::{self, BLANK_DATABASE, SUPERUSER, lock, private_temp, single},
+};
+use crate::servers::Installation;
+
+/// Makes the data folder, whole or not at all.
+pub(crate) fn make(
+    options: &Options,
+    installation: &Installation,
+    managed: &Managed,
+    data: &Path,
+) -> Result<(), Fault> {
+    same_version(installation, managed)?;
+    not_as_root(options.owner)?;
+    let statements = statements(managed)?;
+    let failed = |error: io::Error| Fault::file("could not make", data, &error);
+    let (parent, name) = match (data.parent(), data.file_name()) {
+        (Some(parent), Some(name)) => (parent, name.to_string_lossy().into_owned()),
+        _ => {
+            return Err(Fault::new(
+                ProblemCode::DataForeign,
+                format!("{} is no folder for data", data.display()),
+            ));
+        }
+    };
+    std::fs::create_dir_all(parent).map_err(failed)?;
+    reachable(parent, options.owner)?;
+    let _alone = lock(parent).map_err(failed)?;
+    if data.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+        let detail = format!(
+            "there is something in {} already; nothing was changed there",
+            data.display()
+        );
+        return Err(Fault::new(ProblemCode::DataForeign, detail));
+    }
+    let fresh = private_temp(parent, &format!("{name}.tmp-"), options.owner).map_err(failed)?;
+    let made = fresh.path().join("data");
+    if !take_spare(options, installation, &made) {
+        let template = template::make(options, installation)?;
+        copy::tree(&template, &made, options.owner, copy::Modes::Private).map_err(failed)?;
+        copy::sync(&made).map_err(failed)?;
+    }
+    single(installation, &made, &statements, options.owner)?;
+    copy::settle(&made, data).map_err(failed)
+}
+
+/// Never a server of one major on data made by another.
+pub(crate) fn same_version(installation: &Installation, managed: &Managed) -> Result<(), Fault> {
+    if installation.version == managed.version {
+        return Ok(());
+    }
+    Err(Fault::new(
+        ProblemCode::VersionDiffers,
+        format!(
+            "the service is PostgreSQL {}, and {} is {}",
+            managed.version,
+            installation.program.display(),
+            installation.full_version
+        ),
+    ))
+}
+
+fn spare(options: &Options, installation: &Installation) -> Option<(PathBuf, PathBuf)> {
+    let parent = options.spares.clone()?;
+    let folder = parent.join(template::fingerprint(installation, options.owner));
+    Some((parent, folder))
+}
+
+/// Renaming is all it takes; whoever is second finds nothing there.
+fn take_spare(options: &Options, installation: &Installation, made: &Path) -> bool {
+    spare(options, installation).is_some_and(|(_, folder)| std::fs::rename(folder, made).is_ok())
+}
+
+/// Has a spare ready.
+pub(crate) fn stock(options: &Options, installation: &Installation) -> Result<(), Fault> {
+    let Some((parent, folder)) = spare(options, installation) else {
+        return Ok(());
+    };
+    if folder.exists() {
+        return Ok(());
+    }
+    let template = template::make(options, installation)?;
+    let failed = |error: io::Error| Fault::file("could not make", &folder, &error);
+    std::fs::create_dir_all(&parent).map_err(failed)?;
+    let _alone = lock(&parent).map_err(failed)?;
+    if folder.exists() {
+        return Ok(());
+    }
+    let fresh: TempDir = private_temp(&parent, ".spare-", options.owner).map_err(failed)?;
+    let made = fresh.path().join("data");
+    copy::tree(&template, &made, options.owner, copy::Modes::Private).map_err(failed)?;
+    copy::sync(&made).map_err(failed)?;
+    copy::settle(&made, &folder).map_err(failed)
+}
+
+/// What gives a copy of the template its user, password and database.
+fn statements(managed: &Managed) -> Result<String, Fault> {
+    let credentials = &managed.credentials;
+    let user = credentials.user.as_deref().unwrap_or(SUPERUSER);
+    let database = credentials.database.as_deref().unwrap_or(user);
+    let password = credentials.password.as_ref().map(locald_core::spec::Secret::reveal);
+    let Some(password) = password.filter(|password| !password.is_empty()) else {
+        return Err(Fault::new(
+            ProblemCode::StartFailed,
+            "PostgreSQL needs a password that isn't empty",
+        ));
+    };
+    // Only what the server would store of it is told, not the password.
+    let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
+    let role = quoted(user)?;
+    let mut statements = if user == SUPERUSER {
+        format!("ALTER ROLE {role} PASSWORD '{verifier}';\n\n")
+    } else {
+        format!(
+            "CREATE ROLE {role} SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS LOGIN PASSWORD '{verifier}';\n\n"
+        )
+    };
+    if database == SUPERUSER {
+        statements.push_str(&format!("DROP DATABASE {BLANK_DATABASE};\n\n"));
+    } else {
+        statements.push_str(&format!(
+            "ALTER DATABASE {BLANK_DATABASE} RENAME TO {};\n\n",
+            quoted(database)?
+        ));
+    }
+    if user != SUPERUSER {
+        statements.push_str(&format!("ALTER DATABASE {} OWNER TO {role};\n\n", quoted(database)?));
+    }
+    Ok(statements)
+}
+
+/// A name as SQL has it.
+fn quoted(name: &str) -> Result<String, Fault> {
+    if name.is_empty() || name.contains(char::is_control) {
+        return Err(Fault::new(
+            ProblemCode::StartFailed,
+            format!("{name:?} can't be a name in PostgreSQL"),
+        ));
+    }
+    Ok(format!("\"{}\"", name.replace('"', "\"\"")))
+}

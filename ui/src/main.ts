@@ -7,7 +7,7 @@ import type { Backend } from "./lib/backend/backend";
 async function chooseBackend(): Promise<Backend> {
   if (isTauri()) return (await import("./lib/backend/tauri")).tauriBackend;
   const { createMock } = await import("./lib/backend/mock");
-  return createMock(new URLSearchParams(location.search).get("mock") ?? "all");
+  return createMock(new URLSearchParams(location.search));
 }
 
 const target = document.querySelector("#app");

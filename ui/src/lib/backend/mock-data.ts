@@ -1,16 +1,44 @@
 import type { DashboardView } from "../bindings/DashboardView";
-import { docker, podman, refusing, remote, rootful } from "./mock-engines";
+import { databases, personal } from "./mock-databases";
+import { docker, native, podman, refusing, remote, rootful } from "./mock-engines";
 import { containers, legacy, manyContainers } from "./mock-external";
 import { group, project, service } from "./mock-rows";
 import { many, shop, states } from "./mock-services";
 
-export type MockKind = "all" | "normal" | "empty" | "many" | "offline" | "external";
+const KINDS = [
+  "all",
+  "normal",
+  "empty",
+  "fresh",
+  "managed",
+  "many",
+  "offline",
+  "external",
+] as const;
+
+export type MockKind = (typeof KINDS)[number];
+
+export function isKind(kind: string): kind is MockKind {
+  return KINDS.some((known) => known === kind);
+}
 
 export function mockView(kind: MockKind): DashboardView {
   const empty = { seq: 1, engines: [docker], projects: [], services: [], notices: [] };
   switch (kind) {
     case "empty":
       return empty;
+    case "fresh":
+      return { ...empty, engines: [native] };
+    case "managed":
+      return {
+        ...empty,
+        engines: [native, docker],
+        projects: [
+          { ...project("personal"), folder: "/home/anna/.config/locald" },
+          project("shop"),
+        ],
+        services: [...personal(), ...databases()],
+      };
     case "many": {
       const services = many();
       const names = [...new Set(services.map((row) => row.project))];

@@ -11,6 +11,17 @@ export const docker: EngineRow = {
   is_default: true,
 };
 
+/** Processes of this user; always there. */
+export const native: EngineRow = {
+  ...docker,
+  id: "native",
+  kind: "native",
+  endpoint: "",
+  source: "runs servers of this machine without containers",
+  version: null,
+  is_default: false,
+};
+
 export const podman: EngineRow = {
   ...docker,
   id: "podman",

@@ -1,56 +1,33 @@
-import type { DashboardChange } from "../bindings/DashboardChange";
-import type { DashboardView } from "../bindings/DashboardView";
 import type { ServiceRow } from "../bindings/ServiceRow";
 import type { ShowService } from "../bindings/ShowService";
 import type { StatsView } from "../bindings/StatsView";
 import type { Backend, Close, MuteFor } from "./backend";
-import { mockView, type MockKind } from "./mock-data";
+import { wait } from "./mock-base";
+import { isKind, mockView } from "./mock-data";
 import { streamLogs } from "./mock-logs";
-
-const KINDS: readonly string[] = ["all", "normal", "empty", "many", "offline", "external"];
-
-function isKind(kind: string): kind is MockKind {
-  return KINDS.includes(kind);
-}
+import { MockManaged } from "./mock-managed";
 
 const HOUR = 3_600_000;
 
-const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
 /** A host that exists only in this page. `delay` stretches what takes time on a real engine. */
-export class MockHost implements Backend {
-  view: DashboardView;
-  /** Commands as they came, for tests. */
-  readonly calls: string[] = [];
+export class MockHost extends MockManaged implements Backend {
   /** Asks the window for a service, as the tray does. */
   show: (request: ShowService) => void = () => undefined;
-  readonly #delay: number;
-  #listener: ((change: DashboardChange) => void) | undefined;
-
-  constructor(view: DashboardView, delay = 700) {
-    this.view = view;
-    this.#delay = delay;
-  }
-
-  subscribe(onChange: (change: DashboardChange) => void) {
-    this.#listener = onChange;
-    return Promise.resolve({ view: this.view, unsubscribe: () => (this.#listener = undefined) });
-  }
 
   async setServices(ids: string[], on: boolean): Promise<void> {
     this.calls.push(`${on ? "start" : "stop"} ${ids.join(" ")}`);
-    await wait(this.#delay / 4);
+    await wait(this.delay / 4);
     const refused = this.view.engines.every((engine) => engine.state === "offline");
     if (refused) {
       throw { code: "no_engine", message: "No engine is online", hint: "Start Docker or Podman" };
     }
-    for (const id of ids) void this.#move(id, on);
+    for (const id of ids) void this.move(id, on);
   }
 
   async restartServices(ids: string[]): Promise<void> {
     this.calls.push(`restart ${ids.join(" ")}`);
-    await wait(this.#delay / 4);
-    for (const id of ids) void this.#move(id, false).then(() => this.#move(id, true));
+    await wait(this.delay / 4);
+    for (const id of ids) void this.move(id, false).then(() => this.move(id, true));
   }
 
   muteService(id: string, mute: MuteFor): Promise<void> {
@@ -60,16 +37,16 @@ export class MockHost implements Backend {
       hour: { until: new Date(Date.now() + HOUR).toISOString() },
       good: "for_good",
     };
-    this.#patch(id, { muted: muted[mute] });
+    this.patch(id, { muted: muted[mute] });
     return Promise.resolve();
   }
 
   async moveService(id: string, engine: string): Promise<void> {
     this.calls.push(`move ${id} ${engine}`);
-    const on = this.#row(id)?.on === true;
-    if (on) await this.#move(id, false);
-    this.#patch(id, { engine, error: null });
-    if (on) void this.#move(id, true);
+    const on = this.row(id)?.on === true;
+    if (on) await this.move(id, false);
+    this.patch(id, { engine, error: null });
+    if (on) void this.move(id, true);
   }
 
   setDefaultEngine(engine: string): Promise<void> {
@@ -108,7 +85,7 @@ export class MockHost implements Backend {
   }
 
   async addProject(folder: string): Promise<void> {
-    await wait(this.#delay);
+    await wait(this.delay);
     throw {
       code: "config_missing",
       message: `There is no locald.toml in ${folder}`,
@@ -125,53 +102,6 @@ export class MockHost implements Backend {
     this.show = show;
     return Promise.resolve(() => undefined);
   }
-
-  /** Publishes changed rows as the host would. */
-  change(rows: ServiceRow[], over: Partial<DashboardChange> = {}): void {
-    const seq = this.view.seq + 1;
-    const byId = new Map(rows.map((row) => [row.id, row]));
-    const services = this.view.services.map((row) => byId.get(row.id) ?? row);
-    this.view = { ...this.view, seq, services };
-    const same = { order: null, engines: null, projects: null, notices: null };
-    this.#listener?.({ seq, services: rows, ...same, ...over });
-  }
-
-  async #move(id: string, on: boolean): Promise<void> {
-    this.#patch(id, {
-      state: on ? "starting" : "stopping",
-      state_text: on ? "starting" : "stopping",
-      tone: "busy",
-      on: !on,
-      turns_on: !on,
-      health: "none",
-      health_text: null,
-      error: null,
-      last_line: null,
-      crash_looping: false,
-      gave_up: false,
-    });
-    await wait(this.#delay);
-    this.#patch(id, {
-      state: on ? "running" : "stopped",
-      state_text: on ? "running" : "stopped",
-      tone: on ? "good" : "neutral",
-      on,
-      turns_on: !on,
-      outdated: false,
-      restarts: 0,
-    });
-  }
-
-  #patch(id: string, over: Partial<ServiceRow>): void {
-    const row = this.#row(id);
-    if (!row) return;
-    const moved = over.state === undefined ? {} : { since: new Date().toISOString() };
-    this.change([{ ...row, ...moved, ...over }]);
-  }
-
-  #row(id: string): ServiceRow | undefined {
-    return this.view.services.find((service) => service.id === id);
-  }
 }
 
 function sampleStats(service: string): StatsView {
@@ -184,6 +114,16 @@ function sampleStats(service: string): StatsView {
   };
 }
 
-export function createMock(kind: string): MockHost {
-  return new MockHost(mockView(isKind(kind) ? kind : "all"));
+/** `fail` names commands that are to fail: `?mock=managed&fail=add,choose`. */
+export function createMock(query: URLSearchParams): MockHost {
+  const kind = query.get("mock") ?? "";
+  const host = new MockHost(mockView(isKind(kind) ? kind : "all"));
+  for (const command of query.get("fail")?.split(",") ?? []) {
+    host.failures.set(command, {
+      code: "disk_full",
+      message: "There is no room left in /home/anna/.local/share/locald",
+      hint: "Empty the trash, or make room on that disk",
+    });
+  }
+  return host;
 }

@@ -54,6 +54,18 @@ export const tauriBackend: Backend = {
     }
   },
   addProject: (folder) => invoke("add_project", { folder }),
+  catalog: () => invoke("catalog"),
+  addService: (service) => invoke("add_service", service),
+  removeService: (service) => invoke("remove_service", { service }),
+  choose: (service, choice) => invoke("choose", { service, choice }),
+  connection: (service) => invoke("connection", { service }),
+  snapshots: (service) => invoke("snapshots", { service }),
+  saveSnapshot: (service, name) => invoke("save_snapshot", { service, name }),
+  restoreSnapshot: (service, name) => invoke("restore_snapshot", { service, name }),
+  removeSnapshot: (service, name) => invoke("remove_snapshot", { service, name }),
+  trash: () => invoke("trash"),
+  restoreTrash: (id) => invoke("restore_trash", { id }),
+  emptyTrash: (id) => invoke("empty_trash", { id }),
   quit: () => invoke("quit"),
   onShowService: (show) => listen<ShowService>("show-service", (event) => show(event.payload)),
 };

@@ -55,7 +55,7 @@ describe("the state", () => {
     const { host } = await open();
     expect(row("shop/db").queryByText(/docker/)).toBeNull();
     host.change([], { engines: [docker, podman] });
-    expect(await row("shop/db").findByText("· docker")).toBeTruthy();
+    expect(await row("shop/db").findByText("docker")).toBeTruthy();
   });
 });
 

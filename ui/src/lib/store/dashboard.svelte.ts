@@ -1,9 +1,24 @@
+import type { Choice } from "../bindings/Choice";
 import type { DashboardChange } from "../bindings/DashboardChange";
 import type { DashboardView } from "../bindings/DashboardView";
 import type { EngineRow } from "../bindings/EngineRow";
 import type { ProjectRow } from "../bindings/ProjectRow";
 import type { ServiceRow } from "../bindings/ServiceRow";
 import type { StatsView } from "../bindings/StatsView";
+import { Attempt } from "./attempt.svelte";
+
+/** The way out of its problem that a person chose. With the row, not in it: rows leave the document when scrolled away. */
+export class WayOut {
+  chosen = $state<Choice | null>(null);
+  readonly attempt = new Attempt();
+
+  async take(choice: Choice, command: () => Promise<void>): Promise<void> {
+    if (this.attempt.busy) return;
+    this.chosen = choice;
+    await this.attempt.run(command);
+    this.chosen = null;
+  }
+}
 
 /** One service. Each has its own signals, so that a changed service renders one row. */
 export class ServiceEntry {
@@ -14,6 +29,7 @@ export class ServiceEntry {
   stats: StatsView | null = $state.raw(null);
   /** Commands for this service that the host has not answered yet. */
   pending = $state(0);
+  readonly wayOut = new WayOut();
 
   constructor(view: ServiceRow) {
     this.id = view.id;
@@ -23,6 +39,8 @@ export class ServiceEntry {
   show(view: ServiceRow): void {
     this.view = view;
     this.external = view.external;
+    // Why something did not help says nothing once there is nothing to help.
+    if (view.error === null) this.wayOut.attempt.problem = null;
   }
 }
 

@@ -1,10 +1,15 @@
 import { createContext } from "svelte";
-import type { Backend, Close, MuteFor } from "../backend/backend";
+import type { Backend, Close, MuteFor, NewService } from "../backend/backend";
+import type { Choice } from "../bindings/Choice";
+import { Catalog } from "./catalog.svelte";
 import { Clock } from "./clock.svelte";
 import { Dashboard } from "./dashboard.svelte";
 import { count } from "./format";
 import { ServiceListModel } from "./list.svelte";
 import { Problems } from "./problems.svelte";
+
+/** What the panel shows of a service; all but the log only of one from the catalog. */
+export type Tab = "logs" | "connect" | "snapshots";
 
 /** Everything one window holds, and the only place that sends commands. */
 export class Session {
@@ -12,16 +17,28 @@ export class Session {
   readonly list = new ServiceListModel(this.dashboard);
   readonly problems = new Problems();
   readonly clock = new Clock();
-  /** The service whose log panel is open. */
-  logsOf = $state<string | null>(null);
+  readonly catalog: Catalog;
+  /** The service whose panel is open. */
+  panelOf = $state<string | null>(null);
+  /** What a person last wanted to see there. */
+  tab = $state<Tab>("logs");
   /** The service whose menu is open, and the button that opened it. */
   menuOf = $state.raw<{ id: string; anchor: HTMLElement } | null>(null);
   /** The service for which the dialog to move it is open. */
   moving = $state<string | null>(null);
+  /** The service for which the dialog to remove it is open. */
+  removing = $state<string | null>(null);
+  /** The dialog to add a service is open: for which project, and what opened it. */
+  adding = $state.raw<{ project: string | null; opener: HTMLElement } | null>(null);
   /** A row to scroll to and focus, once it is there. */
   focusRequest = $state.raw<{ id: string } | null>(null);
 
-  constructor(readonly backend: Backend) {}
+  /** A service that was just made and that the host has not shown yet. */
+  #awaited: string | null = null;
+
+  constructor(readonly backend: Backend) {
+    this.catalog = new Catalog(backend);
+  }
 
   /** Connects until the returned function is called. */
   start(): Close {
@@ -48,18 +65,20 @@ export class Session {
 
   show(id: string, logs: boolean): void {
     this.list.reveal(id);
-    if (logs) this.logsOf = id;
+    if (logs) this.openPanel(id, "logs");
     this.focusRequest = { id };
   }
 
-  openLogs(id: string): void {
+  openPanel(id: string, tab?: Tab): void {
     this.list.active = id;
-    this.logsOf = id;
+    this.panelOf = id;
+    if (tab) this.tab = tab;
   }
 
-  closeLogs(): void {
-    const id = this.logsOf;
-    this.logsOf = null;
+  closePanel(): void {
+    const id = this.panelOf;
+    this.panelOf = null;
+    this.tab = "logs";
     if (id !== null) this.focusRequest = { id };
   }
 
@@ -84,6 +103,17 @@ export class Session {
 
   async move(id: string, engine: string): Promise<void> {
     await this.#command([id], "move", () => this.backend.moveService(id, engine));
+  }
+
+  /** Makes a service and goes to its row; rejects when it can't be made. */
+  async add(service: NewService): Promise<void> {
+    this.#awaited = await this.backend.addService(service);
+    this.#greet();
+  }
+
+  async choose(id: string, choice: Choice): Promise<void> {
+    const entry = this.dashboard.entry(id);
+    await entry?.wayOut.take(choice, () => this.backend.choose(id, choice));
   }
 
   async setDefaultEngine(engine: string): Promise<void> {
@@ -124,11 +154,19 @@ export class Session {
   }
 
   async #subscribe(): Promise<Close> {
-    const { view, unsubscribe } = await this.backend.subscribe((change) =>
-      this.dashboard.apply(change),
-    );
+    const { view, unsubscribe } = await this.backend.subscribe((change) => {
+      this.dashboard.apply(change);
+      this.#greet();
+    });
     this.dashboard.load(view);
     return unsubscribe;
+  }
+
+  /** Goes to the row of a service that was just made, once it is there. */
+  #greet(): void {
+    if (this.#awaited === null || !this.dashboard.entry(this.#awaited)) return;
+    this.show(this.#awaited, false);
+    this.#awaited = null;
   }
 }
 

@@ -30,3 +30,11 @@ export function clockTime(at: string): string {
   const seconds = `${pad(time.getSeconds())}.${pad(time.getMilliseconds(), 3)}`;
   return `${pad(time.getHours())}:${pad(time.getMinutes())}:${seconds}`;
 }
+
+/** `3 min ago`, `just now`. */
+export function agoText(at: string, now: number): string {
+  const time = Date.parse(at);
+  if (Number.isNaN(time)) return at;
+  const age = relativeTime(time, now);
+  return age === "now" ? "just now" : `${age} ago`;
+}

@@ -1,0 +1,2 @@
+/** The project of services that belong to no folder. */
+export const PERSONAL = "personal";

@@ -12,7 +12,7 @@ use locald_core::{
 };
 use locald_engine::InstanceSpec;
 
-use crate::{PROJECT_LABEL, SERVICE_LABEL, SPEC_LABEL, stop::whole_seconds};
+use crate::{PROJECT_LABEL, SERVICE_LABEL, SPEC_LABEL, cover::Cover, stop::whole_seconds};
 
 /// The address ports are published on: a service under development is nobody else's business.
 const HOST_IP: &str = "127.0.0.1";
@@ -32,7 +32,7 @@ pub(crate) fn project_labels(id: &ServiceId) -> HashMap<String, String> {
 }
 
 /// The body that makes the service's container.
-pub(crate) fn body(spec: &InstanceSpec, form: &ContainerForm) -> ContainerCreateBody {
+pub(crate) fn body(spec: &InstanceSpec, form: &ContainerForm, covers: &[Cover]) -> ContainerCreateBody {
     let service = &*spec.service;
     let network = spec.network_name();
     let endpoint = EndpointSettings {
@@ -53,7 +53,11 @@ pub(crate) fn body(spec: &InstanceSpec, form: &ContainerForm) -> ContainerCreate
         host_config: Some(HostConfig {
             network_mode: Some(network.clone()),
             port_bindings: Some(bindings(&service.ports)),
-            mounts: Some(form.volumes.iter().map(|volume| mount(spec, volume)).collect()),
+            mounts: Some(
+                (form.volumes.iter().map(|volume| mount(spec, volume)))
+                    .chain(covers.iter().map(covering))
+                    .collect(),
+            ),
             memory: service
                 .resources
                 .memory_bytes
@@ -99,6 +103,16 @@ fn bindings(ports: &[PortMapping]) -> HashMap<String, Option<Vec<PortBinding>>> 
             .push(binding);
     }
     bindings
+}
+
+/// A volume that is there already.
+fn covering(cover: &Cover) -> Mount {
+    Mount {
+        target: Some(cover.target.clone()),
+        source: Some(cover.volume.clone()),
+        typ: Some(MountType::VOLUME),
+        ..Default::default()
+    }
 }
 
 /// Mounts and not `Binds`: of a path that doesn't exist, `Binds` would make an empty folder owned by root.

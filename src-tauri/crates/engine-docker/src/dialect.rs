@@ -58,6 +58,18 @@ impl Dialect {
         self.is_podman()
     }
 
+    /// Podman hands a folder out with everything in it owned by one user, and without what is called `dev`, `proc` or
+    /// `sys` at its top.
+    pub(crate) fn hands_out_folders_whole(&self) -> bool {
+        !self.is_podman()
+    }
+
+    /// Docker mounts the volumes of a container that never ran before it unpacks into it; Podman only sees to it that
+    /// what goes below a volume's own path gets there.
+    pub(crate) fn unpacks_across_mounts(&self) -> bool {
+        !self.is_podman()
+    }
+
     /// When a start fails over one port, Podman 4.3 goes on holding the others for minutes, until its memory is cleared
     /// up. So it had better not come to that.
     pub(crate) fn keeps_ports_of_failed_starts(&self) -> bool {

@@ -2,12 +2,13 @@
 
 use std::error::Error as _;
 
-use locald_core::{ProblemCode, spec::VolumeSource};
+use locald_core::{ProblemCode, ServiceId, spec::VolumeSource};
 use locald_engine::{ConnectFault, EngineError, InstanceSpec};
 
 use crate::{
-    DockerEngine,
+    DockerEngine, facts,
     http::{Failure, chain},
+    list::service_of,
 };
 
 /// A refused start in locald's terms.
@@ -168,22 +169,40 @@ impl DockerEngine {
             Failure::Status { message, .. } | Failure::Broken(message) => message,
         };
         let mut refusal = refusal(spec, &message);
+        let mut holder = None;
         if let Some(port) = refusal.port
-            && let Some(holder) = self.holder_of(port, spec).await
+            && let Some((name, service)) = self.holder_of(port, spec).await
         {
-            refusal.detail = format!("port {port} on 127.0.0.1 is in use by {holder}");
+            refusal.detail = format!("port {port} on 127.0.0.1 is in use by {name}");
+            holder = service;
+        }
+        if refusal.code == ProblemCode::PortInUse {
+            return EngineError::PortInUse {
+                name: spec.instance_name(),
+                detail: refusal.detail,
+                holder,
+            };
         }
         make(spec.instance_name(), refusal.code, refusal.detail)
     }
 
-    /// The name of another running instance that holds the port.
-    async fn holder_of(&self, port: u16, spec: &InstanceSpec) -> Option<String> {
+    /// What another running instance that holds the port is called, and the service it is of.
+    async fn holder_of(&self, port: u16, spec: &InstanceSpec) -> Option<(String, Option<ServiceId>)> {
         let own = spec.instance_name();
         let listed = self.listed("").await.ok()?;
         listed.into_iter().find_map(|container| {
             let holds = container.ports.iter().any(|listed| listed.public == Some(port));
             let name = container.names.first()?.trim_start_matches('/').to_owned();
-            (holds && name != own).then_some(name)
+            (holds && name != own).then(|| {
+                let service = service_of(&container.labels);
+                let compose = facts::compose(&container.labels);
+                let called = match (&service, compose) {
+                    (Some(service), _) => format!("the service {service}"),
+                    (None, Some(origin)) => format!("container {name} of project {}", origin.project),
+                    (None, None) => format!("container {name}"),
+                };
+                (called, service)
+            })
         })
     }
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::{
     DockerEngine,
+    aside::is_aside,
     endpoint::Endpoint,
     http::{Failure, encode, timed_out},
     list::service_of,
@@ -112,6 +113,9 @@ fn event(line: Line) -> Option<EngineEvent> {
         return None;
     }
     let attributes = &line.actor.attributes;
+    if is_aside(attributes) {
+        return None;
+    }
     let at = match (line.time_nano, line.time) {
         (Some(nanos), _) if nanos > 0 => Timestamp::from_nanosecond(i128::from(nanos)).ok(),
         (_, Some(seconds)) => Timestamp::from_second(seconds).ok(),

@@ -1,6 +1,6 @@
 //! Running a command inside an instance.
 
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use hyper::Method;
 use locald_core::InstanceId;
@@ -53,44 +53,93 @@ impl DockerEngine {
     }
 
     async fn exec_raw(&self, instance: &InstanceId, command: &[String]) -> Result<ExecOutcome, Failure> {
-        let body = serde_json::json!({ "AttachStdout": true, "AttachStderr": true, "Cmd": command }).to_string();
-        let path = format!("/containers/{}/exec", encode(instance.as_str(), ""));
-        let created: Created = self.http.document(Method::POST, &path, Some(body)).await?;
-        let exec = format!("/exec/{}", encode(&created.id, ""));
+        let mut run = self.exec_begin(instance.as_str(), command, None).await?;
+        let mut output = BytesMut::new();
+        while let Some((_, bytes)) = run.output.next().await? {
+            // The rest is read and dropped, so that the command isn't held up.
+            output.extend_from_slice(&bytes[..bytes.len().min(OUTPUT_LIMIT - output.len())]);
+        }
+        let code = self.exec_code(&run).await?;
+        let output = String::from_utf8_lossy(&output).into_owned();
+        Ok(ExecOutcome { code, output })
+    }
+
+    /// Runs a command, as `user` or whoever the container runs as.
+    pub(crate) async fn exec_begin(
+        &self,
+        container: &str,
+        command: &[String],
+        user: Option<&str>,
+    ) -> Result<Running, Failure> {
+        let mut body = serde_json::json!({ "AttachStdout": true, "AttachStderr": true, "Cmd": command });
+        if let Some(user) = user {
+            body["User"] = user.into();
+        }
+        let path = format!("/containers/{}/exec", encode(container, ""));
+        let created: Created = self.http.document(Method::POST, &path, Some(body.to_string())).await?;
+        let id = encode(&created.id, "");
         let start = serde_json::json!({ "Detach": false, "Tty": false }).to_string();
         let answer = self
             .http
-            .send(Method::POST, &format!("{exec}/start"), Some(start))
+            .send(Method::POST, &format!("/exec/{id}/start"), Some(start))
             .await?;
-        let output = gather(answer.body).await.map_err(Failure::Broken)?;
-        let ended: Ended = self.http.get(&format!("{exec}/json")).await?;
-        let code = ended
+        let output = Frames {
+            body: answer.body,
+            input: BytesMut::new(),
+            stream: Stream::Out,
+            left: 0,
+        };
+        Ok(Running { id, output })
+    }
+
+    /// How it ended; only to be asked once there is no more output.
+    pub(crate) async fn exec_code(&self, run: &Running) -> Result<i32, Failure> {
+        let ended: Ended = self.http.get(&format!("/exec/{}/json", run.id)).await?;
+        ended
             .exit_code
-            .ok_or_else(|| Failure::Broken("the engine lost its exit code".to_owned()))?;
-        Ok(ExecOutcome { code, output })
+            .ok_or_else(|| Failure::Broken("the engine lost its exit code".to_owned()))
     }
 }
 
-/// The payload of all frames up to the limit; the rest is read and dropped, so that the command isn't held up.
-async fn gather(mut body: Body) -> Result<String, String> {
-    let (mut input, mut output, mut left) = (BytesMut::new(), BytesMut::new(), 0_usize);
-    while let Some(chunk) = body.next().await {
-        input.extend_from_slice(&chunk?);
+/// A command under way.
+pub(crate) struct Running {
+    id: String,
+    pub(crate) output: Frames,
+}
+
+/// Where output was written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Out,
+    Error,
+}
+
+/// Output as engines send it: pieces, each after a head that tells its stream and length.
+pub(crate) struct Frames {
+    body: Body,
+    input: BytesMut,
+    stream: Stream,
+    left: usize,
+}
+
+impl Frames {
+    /// The next of it, `None` at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<(Stream, Bytes)>, Failure> {
         loop {
-            if left == 0 {
-                if input.len() < 8 {
-                    break;
+            if self.left == 0 && self.input.len() >= 8 {
+                let head = self.input.split_to(8);
+                self.stream = if head[0] == 2 { Stream::Error } else { Stream::Out };
+                self.left = (&head[4..]).get_u32() as usize;
+            } else if self.left > 0 && !self.input.is_empty() {
+                let bytes = self.input.split_to(self.left.min(self.input.len()));
+                self.left -= bytes.len();
+                return Ok(Some((self.stream, bytes.freeze())));
+            } else {
+                match self.body.next().await {
+                    Some(chunk) => self.input.extend_from_slice(&chunk.map_err(Failure::Broken)?),
+                    None => return Ok(None),
                 }
-                left = (&input.split_to(8)[4..]).get_u32() as usize;
-                continue;
             }
-            if input.is_empty() {
-                break;
-            }
-            let bytes = input.split_to(left.min(input.len()));
-            left -= bytes.len();
-            output.extend_from_slice(&bytes[..bytes.len().min(OUTPUT_LIMIT - output.len())]);
         }
     }
-    Ok(String::from_utf8_lossy(&output).into_owned())
 }

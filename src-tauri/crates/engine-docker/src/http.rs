@@ -12,10 +12,10 @@ use std::{
 use bollard::{BollardRequest, Docker};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, stream::BoxStream};
-use http_body_util::Full;
+use http_body_util::{Full, StreamBody};
 use hyper::{
     Method, Request, Response,
-    body::Incoming,
+    body::{Frame, Incoming},
     client::conn::http1,
     header::{self, HeaderValue},
 };
@@ -111,6 +111,28 @@ impl Stream for Body {
 impl Client {
     /// Sends a request and waits for the headers of a 2xx answer.
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<String>) -> Result<Answer, Failure> {
+        let kind = body.is_some().then_some("application/json");
+        let body = Full::new(Bytes::from(body.unwrap_or_default()));
+        self.exchange(method, path, kind, body).await
+    }
+
+    /// Sends a tar archive as it comes, and waits until the engine has unpacked it.
+    pub(crate) async fn put_archive<S>(&self, path: &str, archive: S) -> Result<(), Failure>
+    where
+        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+    {
+        let body = StreamBody::new(archive.map(|chunk| chunk.map(Frame::data)));
+        // By any other name it would be taken for a form, and the answer is a cheerful 200 all the same.
+        let answer = self.exchange(Method::PUT, path, Some("application/x-tar"), body);
+        answer.await?.body.text().await.map(drop).map_err(Failure::Broken)
+    }
+
+    async fn exchange<B>(&self, method: Method, path: &str, kind: Option<&str>, body: B) -> Result<Answer, Failure>
+    where
+        B: hyper::body::Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
         let connection = self.endpoint.open().await.map_err(Failure::Connect)?;
         let (mut sender, driver) = match http1::handshake(TokioIo::new(connection)).await {
             Ok((sender, driver)) => (sender, AbortOnDropHandle::new(tokio::spawn(driver))),
@@ -120,12 +142,10 @@ impl Client {
             .method(method)
             .uri(path)
             .header(header::HOST, "localhost");
-        if body.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
+        if let Some(kind) = kind {
+            request = request.header(header::CONTENT_TYPE, kind);
         }
-        let request = request
-            .body(Full::new(Bytes::from(body.unwrap_or_default())))
-            .map_err(|error| Failure::Broken(error.to_string()))?;
+        let request = request.body(body).map_err(|error| Failure::Broken(error.to_string()))?;
         let response = match sender.send_request(request).await {
             Ok(response) => response,
             Err(error) => return Err(self.broken(&error, Some(driver)).await),

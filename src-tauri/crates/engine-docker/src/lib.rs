@@ -4,8 +4,12 @@
 //! logs, numbers) goes through a thin HTTP layer here with decoding that survives odd values.
 
 mod access;
+mod archive;
+mod aside;
 mod connect;
+mod cover;
 mod create;
+mod data;
 mod dialect;
 mod discover;
 mod discover_docker;
@@ -16,6 +20,7 @@ mod errors;
 mod events;
 mod exec;
 mod facts;
+mod files;
 mod http;
 mod list;
 mod logs;
@@ -31,15 +36,18 @@ mod stop;
 mod tls;
 mod wire;
 
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::{
+    path::Path,
+    sync::atomic::{AtomicI64, AtomicU32, Ordering},
+};
 
 use bollard::Docker;
 use futures_util::{FutureExt as _, future::BoxFuture, stream::BoxStream};
 use jiff::{SignedDuration, Timestamp};
 use locald_core::{InstanceId, instance::ObservedInstance};
 use locald_engine::{
-    Capabilities, Engine, EngineError, EngineEvent, EngineIdentity, EngineVersion, ExecOutcome, InstanceSpec, LogLine,
-    LogOptions, ProgressSink, StartedInstance, StatsSample, StopRequest,
+    Capabilities, DataFacts, Engine, EngineError, EngineEvent, EngineIdentity, EngineVersion, ExecOutcome,
+    InstanceSpec, LogLine, LogOptions, ProgressSink, StartedInstance, StatsSample, StopRequest,
 };
 
 pub use access::{Access, SshLogin, TlsFiles};
@@ -192,5 +200,39 @@ impl Engine for DockerEngine {
         command: &'a [String],
     ) -> BoxFuture<'a, Result<ExecOutcome, EngineError>> {
         self.exec_in(instance, command).boxed()
+    }
+
+    fn data<'a>(&'a self, spec: &'a InstanceSpec) -> BoxFuture<'a, Result<Option<DataFacts>, EngineError>> {
+        self.data_of(spec).boxed()
+    }
+
+    fn export_data<'a>(&'a self, spec: &'a InstanceSpec, to: &'a Path) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.export(spec, to).boxed()
+    }
+
+    fn import_data<'a>(&'a self, spec: &'a InstanceSpec, from: &'a Path) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.import(spec, from).boxed()
+    }
+
+    fn erase_data<'a>(&'a self, spec: &'a InstanceSpec) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.erase(spec).boxed()
+    }
+
+    fn copy_out<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+        path: &'a str,
+        to: &'a Path,
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.file_out(instance, path, to).boxed()
+    }
+
+    fn copy_in<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+        from: &'a Path,
+        path: &'a str,
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.file_in(instance, from, path).boxed()
     }
 }

@@ -12,7 +12,9 @@ use locald_engine::EngineError;
 use serde_json::Value;
 
 use crate::{
-    DockerEngine, PROJECT_LABEL, SERVICE_LABEL, SPEC_LABEL, facts,
+    DockerEngine, PROJECT_LABEL, SERVICE_LABEL, SPEC_LABEL,
+    aside::is_aside,
+    facts,
     http::{Failure, encode},
     wire::{Inspected, Listed, time},
 };
@@ -26,6 +28,7 @@ impl DockerEngine {
             .listed("all=1")
             .await
             .map_err(|failure| failure.into_error(|detail| EngineError::List { detail }))?;
+        let listed: Vec<_> = listed.into_iter().filter(|listed| !is_aside(&listed.labels)).collect();
         let mut observed: Vec<_> = stream::iter(listed.into_iter().enumerate())
             .map(|(position, listed)| async move { (position, self.look_closer(listed).await) })
             .buffer_unordered(PARALLEL)

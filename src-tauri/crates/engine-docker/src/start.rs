@@ -119,8 +119,14 @@ impl DockerEngine {
     async fn create_container(&self, spec: &InstanceSpec) -> Result<String, EngineError> {
         let form = spec.container(&self.identity)?;
         self.mounts_exist(spec)?;
-        self.ensure_network(spec).await?;
         let name = spec.instance_name();
+        let covering = async {
+            let covers = self.cover(spec, &form).await;
+            covers.map_err(|failure| {
+                failure.into_error(|detail| create_error(name.clone(), ProblemCode::StartFailed, detail))
+            })
+        };
+        let ((), covers) = tokio::try_join!(self.ensure_network(spec), covering)?;
         let options = CreateContainerOptions {
             name: Some(name.clone()),
             ..Default::default()
@@ -128,7 +134,7 @@ impl DockerEngine {
         for _ in 0..NAME_TRIES {
             let made = match self.bollard(SLOW_SECONDS).await {
                 Ok(docker) => match docker
-                    .create_container(Some(options.clone()), create::body(spec, &form))
+                    .create_container(Some(options.clone()), create::body(spec, &form, &covers))
                     .await
                 {
                     Ok(created) => return Ok(created.id),

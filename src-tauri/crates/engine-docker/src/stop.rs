@@ -46,6 +46,17 @@ impl DockerEngine {
     }
 
     pub(crate) async fn remove_instance(&self, id: &InstanceId) -> Result<(), EngineError> {
+        self.keep_nameless(id.as_str()).await?;
+        self.remove_container(id.as_str()).await.map_err(|failure| {
+            failure.into_error(|detail| EngineError::Remove {
+                instance: id.to_string(),
+                detail,
+            })
+        })
+    }
+
+    /// Its volumes stay. One that is gone is success.
+    pub(crate) async fn remove_container(&self, id: &str) -> Result<(), Failure> {
         let options = RemoveContainerOptions {
             v: false,
             force: false,
@@ -53,7 +64,7 @@ impl DockerEngine {
         };
         let work = async {
             let docker = self.bollard(SLOW_SECONDS).await?;
-            match docker.remove_container(id.as_str(), Some(options)).await {
+            match docker.remove_container(id, Some(options)).await {
                 Ok(()) => Ok(()),
                 Err(error) => Err(self.failure(error).await),
             }
@@ -62,10 +73,7 @@ impl DockerEngine {
             Ok(()) => Ok(()),
             Err(Failure::Status { code: 404, .. }) => Ok(()),
             Err(Failure::Status { code: 409, message }) if message.contains("already in progress") => Ok(()),
-            Err(failure) => Err(failure.into_error(|detail| EngineError::Remove {
-                instance: id.to_string(),
-                detail,
-            })),
+            Err(failure) => Err(failure),
         }
     }
 }

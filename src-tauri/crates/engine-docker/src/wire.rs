@@ -1,7 +1,7 @@
 //! The parts of Docker's JSON that locald reads, decoded so that no odd value spoils its neighbours: a field that
 //! isn't what it should be counts as absent. bollard's own models fail the whole document instead.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
@@ -92,10 +92,54 @@ pub(crate) struct Inspected {
     pub(crate) state: InspectedState,
     #[serde(deserialize_with = "lenient")]
     pub(crate) config: InspectedConfig,
+    /// The id of its image.
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) image: String,
+    #[serde(deserialize_with = "lenient_list")]
+    pub(crate) mounts: Vec<InspectedMount>,
     #[serde(deserialize_with = "lenient")]
     pub(crate) host_config: InspectedHostConfig,
     #[serde(deserialize_with = "lenient")]
     pub(crate) network_settings: InspectedNetwork,
+}
+
+/// A mount of an inspection.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(crate) struct InspectedMount {
+    #[serde(rename = "Type", deserialize_with = "lenient")]
+    pub(crate) kind: String,
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) name: String,
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) destination: String,
+}
+
+/// `GET /images/NAME/json`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(crate) struct InspectedImage {
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) config: InspectedImageConfig,
+}
+
+/// `Config` of an image.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(crate) struct InspectedImageConfig {
+    /// The paths that the image wants volumes at.
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) volumes: BTreeMap<String, Value>,
+}
+
+/// `GET /volumes/NAME`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(crate) struct InspectedVolume {
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) name: String,
+    #[serde(deserialize_with = "lenient_map")]
+    pub(crate) labels: HashMap<String, String>,
 }
 
 /// `State` of an inspection.
@@ -133,6 +177,8 @@ pub(crate) struct InspectedHealth {
 pub(crate) struct InspectedConfig {
     #[serde(deserialize_with = "lenient")]
     pub(crate) tty: bool,
+    #[serde(deserialize_with = "lenient")]
+    pub(crate) user: String,
     #[serde(deserialize_with = "lenient")]
     pub(crate) image: String,
     #[serde(deserialize_with = "lenient")]

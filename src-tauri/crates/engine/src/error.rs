@@ -1,6 +1,6 @@
 //! Errors of engines: one variant an operation, naming the object.
 
-use locald_core::{Problem, ProblemCode};
+use locald_core::{Choice, Problem, ProblemCode, ServiceId};
 
 /// What is wrong with the way to an engine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,6 +94,16 @@ pub enum EngineError {
         code: ProblemCode,
         /// Why.
         detail: String,
+    },
+    /// An instance was not started, since somebody holds a port of it.
+    #[error("{name} could not be started: {detail}")]
+    PortInUse {
+        /// The instance's name.
+        name: String,
+        /// Which port, and who holds it.
+        detail: String,
+        /// The service of locald's that holds it.
+        holder: Option<ServiceId>,
     },
     /// An instance was not stopped.
     #[error("{instance} could not be stopped: {detail}")]
@@ -207,6 +217,7 @@ impl EngineError {
             },
             Self::Prepare { .. } => ProblemCode::ImageMissing,
             Self::Create { code, .. } | Self::Start { code, .. } | Self::Data { code, .. } => *code,
+            Self::PortInUse { .. } => ProblemCode::PortInUse,
             Self::Unfit { .. } => ProblemCode::EngineUnfit,
             Self::Server { .. } => ProblemCode::ServerMissing,
             Self::Stop { .. } | Self::Remove { .. } => ProblemCode::StopFailed,
@@ -221,6 +232,11 @@ impl EngineError {
     /// As what the surfaces show.
     #[must_use]
     pub fn problem(&self) -> Problem {
-        Problem::new(self.code(), self.to_string())
+        let choices: &[Choice] = match self {
+            Self::PortInUse { holder: Some(_), .. } => &[Choice::OtherPort, Choice::StopHolder],
+            _ if self.code() == ProblemCode::PortInUse => &[Choice::OtherPort],
+            _ => &[],
+        };
+        Problem::new(self.code(), self.to_string()).with_choices(choices)
     }
 }

@@ -1,9 +1,17 @@
 //! The command line.
 
-use std::{path::PathBuf, time::Duration};
+mod groups;
+mod values;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{Parser, Subcommand};
 use clap_complete::Shell;
+use locald_core::Choice;
+
+pub(crate) use groups::{Confirm, Engines, Patience, Snapshots, Trash, Wait};
+pub(crate) use values::{CHOICES, EnvFormat, Lines, Wish, choice_word};
+use values::{choice, duration, lines, wish};
 
 /// Local services: a database, a cache, a mail catcher, running when you need them.
 #[derive(Debug, Parser)]
@@ -32,6 +40,29 @@ pub(crate) enum Command {
         watch: bool,
         /// Only these [default: all].
         services: Vec<String>,
+    },
+    /// Show what `locald add` can add, and which versions.
+    Catalog,
+    /// Add a service from the catalog, start it, wait until it answers, and print its URL.
+    Add {
+        /// An entry of `locald catalog`, with or without a version: postgres, postgres@16.
+        #[arg(value_name = "TYPE[@VERSION]", value_parser = wish)]
+        wish: Wish,
+        /// What to call it [default: TYPE, or that with a number].
+        #[arg(long)]
+        name: Option<String>,
+        /// Don't start it.
+        #[arg(long, conflicts_with = "no_wait")]
+        no_start: bool,
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// Stop services and take them out of locald.toml; their data goes to the trash.
+    Rm {
+        #[arg(required = true)]
+        services: Vec<String>,
+        #[command(flatten)]
+        confirm: Confirm,
     },
     /// Start the project's services, and restart those that differ from locald.toml.
     Up {
@@ -86,7 +117,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<Engines>,
     },
-    /// Have a service run on another engine. What it has on the old one stays there.
+    /// Have a service run on another engine, with its data.
+    ///
+    /// URL and port stay as they are. What it had on the old engine is kept in the trash, from which it can be restored.
     Move {
         service: String,
         /// Where to: an id or family that `locald engines` shows.
@@ -94,6 +127,56 @@ pub(crate) enum Command {
         engine: String,
         #[command(flatten)]
         wait: Wait,
+    },
+    /// Print a service's URL, password and all.
+    Url { service: String },
+    /// Print environment variables that say how to connect.
+    Env {
+        /// Only of this one [default: all of the project; of several services the first one has a name].
+        service: Option<String>,
+        /// For what.
+        #[arg(short, long, value_enum, default_value_t)]
+        format: EnvFormat,
+    },
+    /// Run a command with the environment that `locald env` prints.
+    #[command(override_usage = "locald run [OPTIONS] -- CMD [ARG]...")]
+    Run {
+        /// Start the project's services first, and wait until they answer.
+        #[arg(long)]
+        up: bool,
+        /// How long to wait with --up: 90s, 5m.
+        #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
+        timeout: Duration,
+        #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
+        command: Vec<OsString>,
+    },
+    /// Open a service's own client: psql, redis-cli.
+    Connect {
+        service: String,
+        /// More arguments for the client, after `--`.
+        #[arg(value_name = "ARG", last = true)]
+        args: Vec<OsString>,
+    },
+    /// Save and restore states of a service's data.
+    Snapshot {
+        #[command(subcommand)]
+        command: Snapshots,
+    },
+    /// Show what was removed or replaced; restore it, or remove it for good.
+    Trash {
+        #[command(subcommand)]
+        command: Option<Trash>,
+    },
+    /// Take a way out of what keeps a service from starting.
+    ///
+    /// Without CHOICE, the ways out that there are at the moment are shown.
+    Choose {
+        service: String,
+        /// Which way.
+        #[arg(value_parser = choice())]
+        choice: Option<Choice>,
+        #[command(flatten)]
+        patience: Patience,
     },
     /// Show no notifications about a service.
     Mute {
@@ -108,46 +191,13 @@ pub(crate) enum Command {
     Events,
     /// Show the dashboard window, with a service's log when one is named.
     Open { service: Option<String> },
+    /// Check folders, engines, ports and client programs.
+    Doctor,
     /// Run the host in the foreground, without a desktop. Other commands start one by themselves.
     Host,
     /// Print a completion script for a shell.
     Completions { shell: Shell },
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Engines {
-    /// Choose the engine that runs new services: an id or family, or `auto` to leave it to locald.
-    Default { engine: String },
-}
-
-#[derive(Debug, Clone, Copy, ClapArgs)]
-pub(crate) struct Wait {
-    /// Wait until health checks answer too.
-    #[arg(long, conflicts_with = "no_wait")]
-    pub wait: bool,
-    /// Don't wait at all.
-    #[arg(long)]
-    pub no_wait: bool,
-    /// How long to wait: 90s, 5m.
-    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
-    pub timeout: Duration,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Lines(pub Option<u32>);
-
-fn lines(text: &str) -> Result<Lines, String> {
-    if text == "all" {
-        return Ok(Lines(None));
-    }
-    text.parse()
-        .map(|count| Lines(Some(count)))
-        .map_err(|_| "give a number of lines, or `all`".to_owned())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration = text
-        .parse()
-        .map_err(|_| "give a time with its unit, as in 90s or 5m".to_owned())?;
-    Duration::try_from(span).map_err(|_| "a time can't be negative".to_owned())
-}
+#[cfg(test)]
+mod tests;

@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use locald_core::view::status::ErrorStatus;
+use locald_core::{Choice, view::status::ErrorStatus};
 use locald_host::control::{
     client::ClientError,
     protocol::{Refusal, RefusalCode},
 };
 use serde_json::json;
 
-use crate::output;
+use crate::{format, output};
 
 /// Exit codes as DESIGN has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,15 @@ pub(crate) struct Failure {
     pub hint: Option<String>,
     /// More of it over several lines, shown in place of `message` to people.
     pub report: Option<String>,
+    /// Ways out of it. Boxed: few failures have any.
+    pub ways_out: Option<Box<WaysOut>>,
+}
+
+/// Ways out of a service's fault.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct WaysOut {
+    pub service: String,
+    pub choices: Vec<Choice>,
 }
 
 impl Failure {
@@ -42,6 +51,7 @@ impl Failure {
             message: message.into(),
             hint: None,
             report: None,
+            ways_out: None,
         }
     }
 
@@ -67,16 +77,26 @@ impl Failure {
             },
             word: word.unwrap_or_default(),
             message: format!("{service}: {}", error.message),
-            hint: error.hint.clone(),
+            hint: format::hint(service, error),
             report: None,
+            ways_out: (!error.choices.is_empty()).then(|| {
+                Box::new(WaysOut {
+                    service: service.to_owned(),
+                    choices: error.choices.clone(),
+                })
+            }),
         }
     }
 
     /// Prints it on stderr.
     pub(crate) fn report(self, json: bool) -> ExitCode {
         if json {
-            let error = json!({"error": {"code": self.word, "message": self.message, "hint": self.hint}});
-            output::note(&error.to_string());
+            let mut error = json!({"code": self.word, "message": self.message, "hint": self.hint});
+            if let Some(ways_out) = &self.ways_out {
+                error["service"] = json!(ways_out.service);
+                error["choices"] = json!(ways_out.choices);
+            }
+            output::note(&json!({ "error": error }).to_string());
         } else if let Some(report) = &self.report {
             output::note(report.trim_end());
         } else {
@@ -84,6 +104,10 @@ impl Failure {
             output::note(&format!("{red}error{red:#}: {}", self.message));
             if let Some(hint) = &self.hint {
                 output::note(&format!("  {hint}"));
+            }
+            if let Some(ways_out) = &self.ways_out {
+                let line = format::ways_out(&ways_out.service, &ways_out.choices);
+                output::note(&format!("  {line}"));
             }
         }
         ExitCode::from(self.code as u8)
@@ -105,12 +129,15 @@ impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let code = match refusal.code {
             RefusalCode::NoSuchService => Code::NoSuchService,
-            RefusalCode::BadRequest => Code::Usage,
+            RefusalCode::BadRequest | RefusalCode::BadEntry => Code::Usage,
             RefusalCode::NoSuchEngine => Code::NoEngine,
             RefusalCode::NotOurs
             | RefusalCode::NotSaved
             | RefusalCode::BadConfig
             | RefusalCode::NameInUse
+            | RefusalCode::NotPossible
+            | RefusalCode::NoSuchThing
+            | RefusalCode::Failed
             | RefusalCode::NoShell
             | RefusalCode::HasShell => Code::Failed,
         };
@@ -123,6 +150,54 @@ impl From<Refusal> for Failure {
             message: refusal.message,
             hint: refusal.hint,
             report: refusal.report,
+            ways_out: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use locald_core::ProblemCode;
+
+    use super::*;
+
+    #[test]
+    fn a_fault_with_ways_out_names_them() {
+        let error = ErrorStatus {
+            code: ProblemCode::VersionDiffers,
+            message: "The data is from 15, this is 17".to_owned(),
+            hint: Some("Choose: `locald choose SERVICE upgrade`.".to_owned()),
+            choices: vec![Choice::KeepVersion, Choice::Upgrade],
+        };
+        let failure = Failure::of_error("shop/db", &error);
+        assert_eq!((failure.code, failure.word.as_str()), (Code::Failed, "version_differs"));
+        assert_eq!(
+            failure.hint.as_deref(),
+            Some("Choose: `locald choose shop/db upgrade`.")
+        );
+        let ways_out = failure.ways_out.as_deref();
+        assert_eq!(
+            ways_out.map(|ways| format::ways_out(&ways.service, &ways.choices)),
+            Some("choose: locald choose shop/db keep-version | upgrade".to_owned())
+        );
+    }
+
+    #[test]
+    fn refusals_have_the_exit_codes_of_the_design() {
+        for (code, expected) in [
+            (RefusalCode::NoSuchService, Code::NoSuchService),
+            (RefusalCode::NoSuchEngine, Code::NoEngine),
+            (RefusalCode::BadEntry, Code::Usage),
+            (RefusalCode::NotPossible, Code::Failed),
+            (RefusalCode::NoSuchThing, Code::Failed),
+        ] {
+            let refusal = Refusal {
+                code,
+                message: "m".to_owned(),
+                hint: None,
+                report: None,
+            };
+            assert_eq!(Failure::from(refusal).code, expected, "{code:?}");
         }
     }
 }

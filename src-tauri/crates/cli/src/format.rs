@@ -1,12 +1,22 @@
 //! The words and columns that people read.
 
+mod kept;
+mod table;
+
 use anstyle::{AnsiColor, Style};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use locald_core::{
+    Choice,
     snapshot::{HealthKind, StateKind},
     spec::Protocol,
-    view::status::{Change, EngineStatus, Record, ServiceStatus, Status},
+    view::status::{Change, EngineStatus, ErrorStatus, Record, ServiceStatus, Status},
 };
+
+use crate::args;
+
+pub(crate) use kept::{catalog, checks, choices, snapshots, trash};
+pub(crate) use table::size;
+use table::{age, table};
 
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
@@ -38,7 +48,7 @@ pub(crate) fn status(status: &Status, services: &[&ServiceStatus], now: Timestam
         out += &format!("{notice}\n\n");
     }
     if services.is_empty() {
-        out += "No services. Declare some in a locald.toml and run `locald up` beside it.\n";
+        out += "No services. `locald add postgres` adds one; or declare some in a locald.toml and run `locald up` beside it.\n";
         return out;
     }
     let rows = services.iter().map(|service| {
@@ -49,11 +59,16 @@ pub(crate) fn status(status: &Status, services: &[&ServiceStatus], now: Timestam
                 .health
                 .map_or_else(|| "–".to_owned(), |health| health_word(health).to_owned()),
             service.since.map_or_else(|| "–".to_owned(), |since| age(since, now)),
+            service
+                .engine
+                .as_ref()
+                .map_or_else(|| "–".to_owned(), ToString::to_string),
             ports(service),
+            service.url.clone().unwrap_or_else(|| "–".to_owned()),
         ]
     });
     out += &table(
-        &["SERVICE", "STATE", "HEALTH", "SINCE", "PORTS"],
+        &["SERVICE", "STATE", "HEALTH", "SINCE", "ENGINE", "PORTS", "URL"],
         &rows.collect::<Vec<_>>(),
         |row, cell, text| {
             if cell == 1 {
@@ -65,9 +80,13 @@ pub(crate) fn status(status: &Status, services: &[&ServiceStatus], now: Timestam
     );
     for service in services {
         if let Some(error) = &service.error {
-            out += &format!("\n{BOLD}{}{BOLD:#}: {}\n", service.id, error.message);
-            if let Some(hint) = &error.hint {
+            let id = service.id.to_string();
+            out += &format!("\n{BOLD}{id}{BOLD:#}: {}\n", error.message);
+            if let Some(hint) = hint(&id, error) {
                 out += &format!("  {hint}\n");
+            }
+            if !error.choices.is_empty() {
+                out += &format!("  {}\n", ways_out(&id, &error.choices));
             }
         } else if service.outdated {
             out += &format!(
@@ -77,6 +96,17 @@ pub(crate) fn status(status: &Status, services: &[&ServiceStatus], now: Timestam
         }
     }
     out
+}
+
+/// What to do next about a service's error, in its own name.
+pub(crate) fn hint(service: &str, error: &ErrorStatus) -> Option<String> {
+    error.hint.as_ref().map(|hint| hint.replace("SERVICE", service))
+}
+
+/// The command that takes one of several ways out.
+pub(crate) fn ways_out(service: &str, choices: &[Choice]) -> String {
+    let words: Vec<String> = choices.iter().map(|choice| args::choice_word(*choice)).collect();
+    format!("choose: locald choose {service} {}", words.join(" | "))
 }
 
 /// Engines as a table.
@@ -216,89 +246,5 @@ fn health_word(health: HealthKind) -> &'static str {
         HealthKind::Healthy => "healthy",
         HealthKind::Unhealthy => "unhealthy",
         HealthKind::None => "none",
-    }
-}
-
-/// `12 s`, `5 min`, `3 h`, `2 d`; never negative, whatever the clocks say.
-fn age(since: Timestamp, now: Timestamp) -> String {
-    let seconds = now.duration_since(since).max(SignedDuration::ZERO).as_secs();
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
-        3600..86400 => format!("{} h", seconds / 3600),
-        _ => format!("{} d", seconds / 86400),
-    }
-}
-
-/// Columns as wide as their widest cell, two spaces apart; the last one is free. Cells are of characters one column wide.
-fn table<const N: usize>(
-    head: &[&str; N],
-    rows: &[[String; N]],
-    style: impl Fn(usize, usize, &str) -> String,
-) -> String {
-    let width = |cell: usize| {
-        let cells = rows
-            .iter()
-            .filter_map(|row| row.get(cell))
-            .map(|text| text.chars().count());
-        cells.chain(head.get(cell).map(|text| text.len())).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let pad = |cell: usize, text: &str| {
-        let missing = widths
-            .get(cell)
-            .copied()
-            .unwrap_or(0)
-            .saturating_sub(text.chars().count());
-        if cell + 1 == N {
-            String::new()
-        } else {
-            " ".repeat(missing + 2)
-        }
-    };
-    let mut out = String::new();
-    for (cell, text) in head.iter().enumerate() {
-        out += &format!("{DIM}{text}{DIM:#}{}", pad(cell, text));
-    }
-    out.push('\n');
-    for (at, row) in rows.iter().enumerate() {
-        for (cell, text) in row.iter().enumerate() {
-            out += &style(at, cell, text);
-            out += &pad(cell, text);
-        }
-        out.push('\n');
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    #[test]
-    fn ages_are_short_and_never_negative() {
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let now = at("2026-01-02T00:00:00Z");
-        for (since, expected) in [
-            ("2026-01-01T23:59:48Z", "12 s"),
-            ("2026-01-01T23:55:00Z", "5 min"),
-            ("2026-01-01T21:00:00Z", "3 h"),
-            ("2025-12-31T00:00:00Z", "2 d"),
-            ("2026-01-02T08:00:00Z", "0 s"),
-        ] {
-            assert_eq!(age(at(since), now), expected);
-        }
-    }
-
-    #[test]
-    fn columns_line_up() {
-        let rows = [
-            ["shop/db".to_owned(), "●".to_owned()],
-            ["a/b".to_owned(), "○".to_owned()],
-        ];
-        let text = anstream::adapter::strip_str(&table(&["SERVICE", "STATE"], &rows, |_, _, text| text.to_owned()))
-            .to_string();
-        assert_eq!(text, "SERVICE  STATE\nshop/db  ●\na/b      ○\n");
     }
 }

@@ -1,11 +1,15 @@
 //! The `locald` command: everything the desktop app does, in a terminal.
 
 mod args;
+mod ask;
 mod commands;
 mod connect;
+mod environment;
 mod exit;
 mod format;
 mod output;
+mod progress;
+mod session;
 mod target;
 mod wait;
 

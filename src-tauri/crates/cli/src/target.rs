@@ -36,14 +36,8 @@ pub(crate) struct Project {
 /// The project of `--project`, else the nearest upward, else the personal one.
 pub(crate) fn project(folders: &Folders, named: Option<&Path>) -> Result<Project, Failure> {
     if let Some(named) = named {
-        let folder = std::path::absolute(named)
-            .map_err(|error| Failure::new(Code::Usage, "usage", format!("--project {}: {error}", named.display())))?;
-        // People also name the file itself.
-        let folder = match folder.file_name() {
-            Some(name) if name == PROJECT_FILE && folder.is_file() => folder.parent().unwrap_or(&folder).to_owned(),
-            _ => folder,
-        };
-        if !folder.join(PROJECT_FILE).exists() {
+        let Project { folder, exists, .. } = folder(named)?;
+        if !exists {
             let message = format!("there is no {PROJECT_FILE} in {}", folder.display());
             return Err(Failure::new(Code::Usage, "no_project", message)
                 .hint("Name the folder of a project, or make the file."));
@@ -63,6 +57,26 @@ pub(crate) fn project(folders: &Folders, named: Option<&Path>) -> Result<Project
         folder,
         named: false,
         exists: file,
+    })
+}
+
+/// The project in a folder, or the one that is made there.
+pub(crate) fn folder(named: &Path) -> Result<Project, Failure> {
+    let usage = |error: String| Failure::new(Code::Usage, "usage", format!("--project {}: {error}", named.display()));
+    let folder = std::path::absolute(named).map_err(|error| usage(error.to_string()))?;
+    // People also name the file itself.
+    let folder = match folder.file_name() {
+        Some(name) if name == PROJECT_FILE && folder.is_file() => folder.parent().unwrap_or(&folder).to_owned(),
+        _ => folder,
+    };
+    let exists = folder.join(PROJECT_FILE).exists();
+    if !exists && !folder.is_dir() {
+        return Err(usage("there is no such folder".to_owned()));
+    }
+    Ok(Project {
+        folder,
+        named: true,
+        exists,
     })
 }
 

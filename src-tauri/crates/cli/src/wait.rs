@@ -19,6 +19,7 @@ use crate::{
     connect,
     exit::{Code, Failure},
     format, output,
+    progress::Progress,
 };
 
 /// Where to.
@@ -47,6 +48,7 @@ pub(crate) async fn until(
     timeout: Duration,
     quiet: bool,
 ) -> Result<Status, Failure> {
+    let mut progress = Progress::new(quiet);
     let wait = async {
         client.send(Request::Watch).await?;
         let mut told = BTreeSet::new();
@@ -67,12 +69,14 @@ pub(crate) async fn until(
                 continue;
             }
             let mut open = 0;
+            let mut under_way = Vec::new();
             let mut missed: Vec<Failure> = Vec::new();
             for id in ids {
                 let service = status.services.iter().find(|service| service.id == *id);
                 match judge(service, id, goal) {
                     Verdict::Open => {
                         open += 1;
+                        under_way.extend(service);
                         continue;
                     }
                     Verdict::Reached => {}
@@ -82,9 +86,11 @@ pub(crate) async fn until(
                     && !quiet
                     && let Some(service) = service
                 {
+                    progress.clear();
                     output::note(&format::progress(service));
                 }
             }
+            progress.show(&under_way);
             if open == 0 {
                 return match missed
                     .into_iter()

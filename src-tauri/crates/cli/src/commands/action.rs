@@ -1,34 +1,19 @@
 //! `up`, `down`, `start`, `stop`, `restart`.
 
-use locald_core::{ServiceId, view::status::Status};
-use locald_host::{
-    config::Folders,
-    control::{
-        client::{Client, ClientError},
-        protocol::{Action, Request},
-    },
-};
+use locald_host::control::protocol::Action;
 use serde_json::json;
 
 use crate::{
     args::Wait,
-    connect,
-    exit::{Code, Failure},
+    exit::Failure,
     output,
-    target::{self, Project},
-    wait::{self, Goal},
+    session::{Session, chosen, no_project},
+    target,
+    wait::Goal,
 };
 
-pub(crate) async fn run(
-    folders: &Folders,
-    client: &mut Client,
-    project: &Project,
-    action: Action,
-    names: &[String],
-    wait: Wait,
-    json: bool,
-) -> Result<(), Failure> {
-    let loaded = match project.load(client).await {
+pub(crate) async fn run(session: &mut Session, action: Action, names: &[String], wait: Wait) -> Result<(), Failure> {
+    let loaded = match session.project.load(&mut session.client).await {
         Ok(loaded) => loaded,
         // What runs can be stopped whatever its file says by now.
         Err(failure) if action == Action::Stop && !names.is_empty() => {
@@ -37,13 +22,10 @@ pub(crate) async fn run(
         }
         Err(failure) => return Err(failure),
     };
-    let status = target::status(client).await?;
+    let status = target::status(&mut session.client).await?;
     let ids = if names.is_empty() {
         let Some(name) = &loaded else {
-            return Err(
-                Failure::new(Code::Usage, "no_project", "there is no locald.toml here or above")
-                    .hint("Go to a project's folder, name one with --project, or make a locald.toml."),
-            );
+            return Err(no_project());
         };
         status
             .services
@@ -54,52 +36,22 @@ pub(crate) async fn run(
     } else {
         target::services(&status, loaded.as_deref(), names)?
     };
-    if ids.is_empty() && !json {
+    if ids.is_empty() && !session.json {
         output::note("This project declares no services.");
     }
-    let request = Request::Command {
-        action,
-        services: ids.clone(),
-    };
-    let done = match client.call(request.clone()).await {
-        // A desktop app took over in this moment. Asking twice does no harm: it is the same wish.
-        Err(ClientError::Closed) => {
-            *client = connect::host(folders).await?;
-            project.load(client).await?;
-            client.call(request).await?
-        }
-        other => other?,
-    };
+    let done = session.command(action, &ids).await?;
     let status = if wait.no_wait || ids.is_empty() {
-        target::status(client).await?
+        target::status(&mut session.client).await?
     } else {
         let goal = if action == Action::Stop {
             Goal::Down
         } else {
             Goal::Up { healthy: wait.wait }
         };
-        wait::until(
-            folders,
-            client,
-            &ids,
-            goal,
-            done.seq.unwrap_or_default(),
-            wait.timeout,
-            json,
-        )
-        .await?
+        session.until(&ids, goal, done.seq, wait.timeout).await?
     };
-    if json {
-        output::line(&chosen(&status, &ids).to_string())?;
+    if session.json {
+        output::line(&json!({ "services": chosen(&status, &ids) }).to_string())?;
     }
     Ok(())
-}
-
-fn chosen(status: &Status, ids: &[ServiceId]) -> serde_json::Value {
-    let services: Vec<_> = status
-        .services
-        .iter()
-        .filter(|service| ids.contains(&service.id))
-        .collect();
-    json!({ "services": services })
 }

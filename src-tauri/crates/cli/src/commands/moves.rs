@@ -1,56 +1,80 @@
 //! `locald move`.
 
-use locald_core::snapshot::Desired;
-use locald_host::{
-    config::Folders,
-    control::{client::Client, protocol::Request},
-};
+use locald_core::{snapshot::Desired, view::managed::TrashItem};
+use locald_host::control::protocol::Request;
+use serde_json::json;
 
 use crate::{
     args::Wait,
     exit::Failure,
     output,
-    target::{self, Project},
-    wait::{self, Goal},
+    session::{Session, chosen},
+    target,
+    wait::Goal,
 };
 
-pub(crate) async fn run(
-    folders: &Folders,
-    client: &mut Client,
-    project: &Project,
-    name: &str,
-    engine: String,
-    wait: Wait,
-    json: bool,
-) -> Result<(), Failure> {
-    let loaded = project.load(client).await?;
-    let before = target::settled(client).await?;
+pub(crate) async fn run(session: &mut Session, name: &str, engine: String, wait: Wait) -> Result<(), Failure> {
+    let loaded = session.project.load(&mut session.client).await?;
+    let before = target::settled(&mut session.client).await?;
     let id = target::service(&before, loaded.as_deref(), name)?;
     let old = before.services.iter().find(|service| service.id == id);
-    let done = client
+    if !session.json {
+        output::note(&format!("{id}  moves to {engine}; data is carried along"));
+    }
+    let done = session
+        .client
         .call(Request::Move {
             service: id.clone(),
             engine,
         })
         .await?;
-    if let Some(engine) = old.and_then(|service| service.engine.as_ref().filter(|_| service.instance.is_some())) {
-        output::note(&format!(
-            "What {id} has on {engine} stays there: its container, volumes and data."
-        ));
-    }
+    let trash = done.trash.unwrap_or_default();
     let wanted = old.is_some_and(|service| service.desired == Desired::Running);
-    if wanted && !wait.no_wait {
+    if !session.json {
+        for kept in &trash {
+            output::note(&left(&id.to_string(), kept));
+        }
+    }
+    let status = if wanted && !wait.no_wait {
         let goal = Goal::Up { healthy: wait.wait };
-        wait::until(
-            folders,
-            client,
-            &[id],
-            goal,
-            done.seq.unwrap_or_default(),
-            wait.timeout,
-            json,
-        )
-        .await?;
+        session
+            .until(std::slice::from_ref(&id), goal, done.seq, wait.timeout)
+            .await?
+    } else {
+        target::status(&mut session.client).await?
+    };
+    if session.json {
+        output::line(&json!({ "services": chosen(&status, &[id]), "trash": trash }).to_string())?;
     }
     Ok(())
+}
+
+fn left(service: &str, kept: &TrashItem) -> String {
+    format!(
+        "What {service} had on {} is kept in the trash: `locald trash restore {}` goes back to it.",
+        kept.engine, kept.id
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn what_was_left_behind_is_named() {
+        let kept = TrashItem {
+            id: "shop-db-20260101T100000".to_owned(),
+            service: "shop/db".parse().unwrap(),
+            origin: "PostgreSQL 17".to_owned(),
+            engine: locald_core::EngineId::from("docker"),
+            at: "2026-01-01T10:00:00Z".parse().unwrap(),
+            why: "moved to native".to_owned(),
+            size_bytes: None,
+        };
+        assert_eq!(
+            left("shop/db", &kept),
+            "What shop/db had on docker is kept in the trash: `locald trash restore shop-db-20260101T100000` goes back to it."
+        );
+    }
 }

@@ -31,8 +31,19 @@ pub(crate) enum Asked {
     This(HealthCheck),
 }
 
+/// What is asked: what a missing or wrong port is told by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runs {
+    /// A container of the file's own, which lists its ports.
+    Container,
+    /// A process, which has one port.
+    Process,
+    /// A service of the catalog, whose ports are known.
+    Managed,
+}
+
 /// Reads the value. `ports` is `None` when the service's ports are at fault themselves.
-pub(crate) fn read(node: &Node<'_>, faults: &Faults<'_>, ports: Option<&[Port]>) -> Asked {
+pub(crate) fn read(node: &Node<'_>, faults: &Faults<'_>, ports: Option<&[Port]>, runs: Runs) -> Asked {
     match node.kind {
         Kind::Bool(false) => Asked::Nothing,
         Kind::Table(_) => match node.table(faults) {
@@ -43,7 +54,7 @@ pub(crate) fn read(node: &Node<'_>, faults: &Faults<'_>, ports: Option<&[Port]>)
                 }
                 Asked::Nothing
             }
-            Some(section) => table(&section, faults, ports).map_or(Asked::Unsaid, Asked::This),
+            Some(section) => table(&section, faults, ports, runs).map_or(Asked::Unsaid, Asked::This),
             None => Asked::Unsaid,
         },
         _ => {
@@ -67,7 +78,7 @@ fn is_none(section: &Section<'_>) -> bool {
     matches!(kind, Some(Kind::Text("none")))
 }
 
-fn table(section: &Section<'_>, faults: &Faults<'_>, ports: Option<&[Port]>) -> Option<HealthCheck> {
+fn table(section: &Section<'_>, faults: &Faults<'_>, ports: Option<&[Port]>, runs: Runs) -> Option<HealthCheck> {
     let Some(type_node) = section.get("type") else {
         let help = "write type = \"tcp\", \"http\" or \"command\"";
         faults.push(Found::new(section.span.clone(), "a health check needs a `type`").help(help));
@@ -89,8 +100,8 @@ fn table(section: &Section<'_>, faults: &Faults<'_>, ports: Option<&[Port]>) -> 
     };
     check_keys(section, faults, kind, own);
     let probe = match kind {
-        "tcp" => port(section, faults, ports).map(|port| ProbeSpec::Tcp { port }),
-        "http" => http(section, faults, ports),
+        "tcp" => port(section, faults, ports, runs).map(|port| ProbeSpec::Tcp { port }),
+        "http" => http(section, faults, ports, runs),
         _ => command(section, faults),
     };
     let timing = |key: &str, default: Duration, shortest: Duration| match section.get(key) {
@@ -142,7 +153,7 @@ fn listed(keys: &[&str]) -> String {
 }
 
 /// The port inside the container; it has to be published, since that is how the probe reaches it.
-fn port(section: &Section<'_>, faults: &Faults<'_>, ports: Option<&[Port]>) -> Option<u16> {
+fn port(section: &Section<'_>, faults: &Faults<'_>, ports: Option<&[Port]>, runs: Runs) -> Option<u16> {
     let given = match section.get("port") {
         Some(node) => {
             let number = node.integer(faults, 1..=i64::from(u16::MAX))?;
@@ -158,6 +169,21 @@ fn port(section: &Section<'_>, faults: &Faults<'_>, ports: Option<&[Port]>) -> O
     if let Some((number, node)) = given {
         if published.iter().any(|port| port.port == number) {
             return Some(number);
+        }
+        if runs != Runs::Container {
+            let help = match runs {
+                Runs::Managed => format!(
+                    "its ports are {}",
+                    published
+                        .iter()
+                        .map(|port| port.port.to_string())
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ),
+                _ => "leave `port` out: the check asks the process's own port".to_owned(),
+            };
+            node.fault(faults, format!("port {number} isn't one of this service's"), help);
+            return None;
         }
         let help = match published.iter().find(|port| port.host == Some(number)) {
             Some(port) => format!(
@@ -175,6 +201,11 @@ fn port(section: &Section<'_>, faults: &Faults<'_>, ports: Option<&[Port]>) -> O
     };
     match published[..] {
         [only] => Some(only.port),
+        [first, ..] if runs == Runs::Managed => Some(first.port),
+        [] if runs == Runs::Process => fault(
+            "the health check has no port to ask",
+            "give the process a port: port = \"auto\", or use a check of type \"command\"".to_owned(),
+        ),
         [] => fault(
             "the health check has no port to ask",
             "add the container's port to `ports`, or use a check of type \"command\"".to_owned(),
@@ -186,8 +217,8 @@ fn port(section: &Section<'_>, faults: &Faults<'_>, ports: Option<&[Port]>) -> O
     }
 }
 
-fn http(section: &Section<'_>, faults: &Faults<'_>, ports: Option<&[Port]>) -> Option<ProbeSpec> {
-    let port = port(section, faults, ports);
+fn http(section: &Section<'_>, faults: &Faults<'_>, ports: Option<&[Port]>, runs: Runs) -> Option<ProbeSpec> {
+    let port = port(section, faults, ports, runs);
     let path = match section.get("path") {
         None => Some("/".to_owned()),
         Some(node) => node.text(faults).and_then(|path| {

@@ -183,10 +183,15 @@ pub(crate) fn clashes<'a>(services: impl Iterator<Item = (&'a str, &'a [Port])>,
             faults.push(
                 Found::new(span.clone(), message)
                     .label("published here too")
-                    .help(format!(
-                        "give one of them another port, or write \"{}\" to take any free port",
-                        port.port
-                    ))
+                    // Only an element of a list can be written so.
+                    .help(if faults.raw(span).contains(['"', '\'']) {
+                        format!(
+                            "give one of them another port, or write \"{}\" to take any free port",
+                            port.port
+                        )
+                    } else {
+                        "give one of them another port".to_owned()
+                    })
                     .also((*first_span).clone(), format!("`{first}` publishes it here")),
             );
         }

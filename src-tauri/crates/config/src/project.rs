@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use locald_core::{ProjectName, ServiceSpec, id::NAME_LIMIT};
 
 use crate::{
+    catalog::Catalog,
     errors::{ConfigErrors, Found},
     folders::Folders,
+    provision::{Fixed, Provision},
     services, source,
     walk::{Faults, Section},
 };
@@ -58,42 +60,94 @@ pub fn find_project(start: &Path) -> Option<PathBuf> {
         .find(|path| path.symlink_metadata().is_ok())
 }
 
-/// Reads a project's file.
+/// Reads a project's file as the catalog that comes with locald has it, without giving anything away.
 ///
 /// # Errors
 /// When the file can't be read or has faults: all of them.
 pub fn load_project(path: &Path) -> Result<ProjectFile, ConfigErrors> {
-    load(path, false)
+    load_project_with(path, &Catalog::built_in(), &mut Fixed::default())
+}
+
+/// Reads the personal project, as [`load_project`] does.
+///
+/// # Errors
+/// As [`load_project`].
+pub fn load_personal_project(folders: &Folders) -> Result<ProjectFile, ConfigErrors> {
+    load_personal_project_with(folders, &Catalog::built_in(), &mut Fixed::default())
+}
+
+/// Reads a project's file. `provision` is only asked when the file has no fault.
+///
+/// # Errors
+/// When the file can't be read or has faults: all of them.
+pub fn load_project_with(
+    path: &Path,
+    catalog: &Catalog,
+    provision: &mut dyn Provision,
+) -> Result<ProjectFile, ConfigErrors> {
+    load(path, false, catalog, provision)
 }
 
 /// Reads the personal project.
 ///
 /// # Errors
-/// As [`load_project`].
-pub fn load_personal_project(folders: &Folders) -> Result<ProjectFile, ConfigErrors> {
-    load(&personal_project_path(folders), true)
+/// As [`load_project_with`].
+pub fn load_personal_project_with(
+    folders: &Folders,
+    catalog: &Catalog,
+    provision: &mut dyn Provision,
+) -> Result<ProjectFile, ConfigErrors> {
+    load(&personal_project_path(folders), true, catalog, provision)
 }
 
-fn load(path: &Path, personal: bool) -> Result<ProjectFile, ConfigErrors> {
+fn load(
+    path: &Path,
+    personal: bool,
+    catalog: &Catalog,
+    provision: &mut dyn Provision,
+) -> Result<ProjectFile, ConfigErrors> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let text = source::read(&path)?;
-    let folder = path.parent().unwrap_or(&path).to_owned();
-    let home = std::env::home_dir().filter(|home| home.is_absolute());
-    parse_project(&path, &text, &ParseContext { folder, home, personal })
+    parse_project_with(&path, &text, &ParseContext::of(&path, personal), catalog, provision)
 }
 
-/// Reads a project file's text. Touches no files.
+impl ParseContext {
+    /// Of a file at this absolute path.
+    pub(crate) fn of(path: &Path, personal: bool) -> Self {
+        Self {
+            folder: path.parent().unwrap_or(path).to_owned(),
+            home: std::env::home_dir().filter(|home| home.is_absolute()),
+            personal,
+        }
+    }
+}
+
+/// Reads a project file's text, as [`load_project`] does. Touches no files.
 ///
 /// # Errors
 /// All faults of the text.
 pub fn parse_project(path: &Path, text: &str, context: &ParseContext) -> Result<ProjectFile, ConfigErrors> {
+    parse_project_with(path, text, context, &Catalog::built_in(), &mut Fixed::default())
+}
+
+/// Reads a project file's text. `provision` is only asked when the text has no fault.
+///
+/// # Errors
+/// All faults of the text.
+pub fn parse_project_with(
+    path: &Path,
+    text: &str,
+    context: &ParseContext,
+    catalog: &Catalog,
+    provision: &mut dyn Provision,
+) -> Result<ProjectFile, ConfigErrors> {
     let document = source::parse(path, text)?;
     let faults = Faults::new(text);
     let root = Section::root(document.as_table());
     root.check_keys(&faults, &["project", "services"], &[]);
     let name = name(&root, &faults, context);
     let services = match root.get("services").and_then(|node| node.table(&faults)) {
-        Some(section) => services::read(&section, name.as_ref(), &faults, context),
+        Some(section) => services::read(&section, name.as_ref(), &faults, context, catalog, provision),
         None => Vec::new(),
     };
     let found = faults.into_found();

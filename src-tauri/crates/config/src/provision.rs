@@ -6,6 +6,12 @@ use crate::catalog::Entry;
 
 /// Gives managed services what their file leaves open. What was given once for a service is given again.
 pub trait Provision {
+    /// Ports of this machine that the same file names. It is told before anything is asked for, and none of them is to
+    /// be given to another service.
+    fn named(&mut self, ports: &[u16]) {
+        let _ = ports;
+    }
+
     /// For a service made from a catalog entry.
     fn managed(&mut self, wish: &Wish<'_>) -> Provided;
 
@@ -47,4 +53,56 @@ pub struct Provided {
     pub database: Option<String>,
     /// See [`locald_core::spec::Managed::generation`].
     pub generation: u32,
+}
+
+impl Wish<'_> {
+    /// What it comes to with these, where the file is silent.
+    #[must_use]
+    pub fn provided(&self, version: &str, ports: Vec<u16>, password: &Secret, generation: u32) -> Provided {
+        let entry = self.entry;
+        let named = |wish: Option<&str>, usual: Option<String>| usual.map(|usual| wish.map_or(usual, str::to_owned));
+        Provided {
+            version: self.version.unwrap_or(version).to_owned(),
+            ports,
+            user: named(self.user, entry.default_user().map(str::to_owned)),
+            password: entry
+                .has_password()
+                .then(|| self.password.cloned().unwrap_or_else(|| password.clone())),
+            database: named(self.database, entry.default_database(&self.service.project)),
+            generation,
+        }
+    }
+}
+
+/// Gives the same to everyone: an entry's usual version and ports, and one password. For looking at a file without
+/// giving anything away.
+#[derive(Debug, Clone)]
+pub struct Fixed {
+    /// The password of all that have one.
+    pub password: Secret,
+    /// The port of all that ask for any.
+    pub port: u16,
+}
+
+impl Default for Fixed {
+    fn default() -> Self {
+        Self {
+            password: Secret::new("password"),
+            port: 8080,
+        }
+    }
+}
+
+impl Provision for Fixed {
+    fn managed(&mut self, wish: &Wish<'_>) -> Provided {
+        let mut ports: Vec<_> = wish.entry.ports().iter().map(|port| port.well_known).collect();
+        if let (Some(first), Some(port)) = (ports.first_mut(), wish.port) {
+            *first = port;
+        }
+        wish.provided(wish.entry.default_version(), ports, &self.password, 1)
+    }
+
+    fn port(&mut self, _service: &ServiceId) -> u16 {
+        self.port
+    }
 }

@@ -9,6 +9,7 @@ use locald_core::spec::{
 use super::*;
 
 mod bad;
+mod catalog;
 mod files;
 mod health;
 mod mutated;

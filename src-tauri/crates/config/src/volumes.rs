@@ -144,7 +144,7 @@ fn source_of(source: &str, context: &ParseContext, drive: bool) -> Result<Volume
 
 /// Takes `.` and `..` out by the letter, as other tools of the field do, so that messages and the spec's hash
 /// don't depend on how the path was written.
-fn clean(path: &Path) -> PathBuf {
+pub(crate) fn clean(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for component in path.components() {
         match component {

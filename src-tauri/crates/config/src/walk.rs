@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, ops::Range};
 
-use toml_edit::{Array, Item, TableLike, Value};
+use toml_edit::{Array, ArrayOfTables, Item, TableLike, Value};
 
 use crate::errors::Found;
 
@@ -22,6 +22,15 @@ impl<'t> Faults<'t> {
 
     pub(crate) fn push(&self, fault: Found) {
         self.found.borrow_mut().push(fault);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.borrow().is_empty()
+    }
+
+    /// The same text, with nothing found in it.
+    pub(crate) fn afresh(&self) -> Self {
+        Self::new(self.text)
     }
 
     pub(crate) fn into_found(self) -> Vec<Found> {
@@ -60,7 +69,7 @@ pub(crate) enum Kind<'d> {
     Date,
     List(&'d Array),
     Table(&'d dyn TableLike),
-    Tables,
+    Tables(&'d ArrayOfTables),
 }
 
 impl Kind<'_> {
@@ -73,7 +82,7 @@ impl Kind<'_> {
             Self::Date => "a date",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
-            Self::Tables => "a list of tables",
+            Self::Tables(_) => "a list of tables",
         }
     }
 }
@@ -84,7 +93,9 @@ impl<'d> Node<'d> {
         let kind = match item {
             Item::Value(value) => return Self::of_value(value, span, name),
             Item::Table(table) => Kind::Table(table),
-            Item::ArrayOfTables(_) | Item::None => Kind::Tables,
+            Item::ArrayOfTables(tables) => Kind::Tables(tables),
+            // Taken out by edits alone, and those are never walked.
+            Item::None => Kind::Bool(false),
         };
         Self { kind, span, name }
     }
@@ -244,7 +255,7 @@ impl<'d> Node<'d> {
     pub(crate) fn table(&self, faults: &Faults<'_>) -> Option<Section<'d>> {
         let Kind::Table(table) = self.kind else {
             let help = match self.kind {
-                Kind::Tables => Some(format!("write [{0}] in place of [[{0}]]", self.name)),
+                Kind::Tables(_) => Some(format!("write [{0}] in place of [[{0}]]", self.name)),
                 _ => None,
             };
             self.expected(faults, "a table", help);
@@ -273,6 +284,18 @@ impl<'d> Section<'d> {
             span: 0..0,
             name: String::new(),
         }
+    }
+
+    /// The tables of `[[name]]`.
+    pub(crate) fn each(tables: &'d ArrayOfTables, name: &str) -> Vec<Self> {
+        tables
+            .iter()
+            .map(|table| Self {
+                table,
+                span: table.span().unwrap_or(0..0),
+                name: name.to_owned(),
+            })
+            .collect()
     }
 
     /// The value of a key.
@@ -316,16 +339,21 @@ impl<'d> Section<'d> {
                     .label("needs a later version")
                     .help("describe the service as a container, with `image`")
             } else {
-                let place = if self.name.is_empty() {
-                    String::new()
-                } else {
-                    format!(" in `{}`", self.name)
-                };
-                Found::new(span, format!("unknown key `{key}`{place}"))
-                    .label("not a key that locald knows")
-                    .help(suggest(key, allowed.iter().copied(), "use one of"))
+                self.unknown(key, span, allowed)
             });
         }
+    }
+
+    /// The fault of a key that isn't known.
+    pub(crate) fn unknown(&self, key: &str, span: Range<usize>, allowed: &[&str]) -> Found {
+        let place = if self.name.is_empty() {
+            String::new()
+        } else {
+            format!(" in `{}`", self.name)
+        };
+        Found::new(span, format!("unknown key `{key}`{place}"))
+            .label("not a key that locald knows")
+            .help(suggest(key, allowed.iter().copied(), "use one of"))
     }
 }
 

@@ -45,17 +45,17 @@ image = "a""#), @r#"
 }
 
 #[test]
-fn missing_image() {
+fn nothing_to_run() {
     insta::assert_snapshot!(told(r#"[services.db]
 ports = [80]"#), @r#"
-     x `db` has no `image`
+     x `db` doesn't say what runs
       ,-[/p/shop/locald.toml:1:11]
     1 | [services.db]
       :           ^|
-      :            `-- needs an `image`
+      :            `-- needs a `type`, an `image` or a `command`
     2 | ports = [80]
       `----
-     help: add what to run, such as image = "nginx:1.29"
+     help: add one, such as type = "postgres", image = "nginx:1.29" or command = "npm run dev"
     "#);
 }
 
@@ -63,40 +63,15 @@ ports = [80]"#), @r#"
 fn later_key() {
     insta::assert_snapshot!(told(r#"[services.db]
 type = "postgres"
-version = "17""#), @r#"
-     x `type` isn't supported by locald 0.1.0 yet
-      ,-[/p/shop/locald.toml:2:1]
-    1 | [services.db]
-    2 | type = "postgres"
-      : ^^|^
-      :   `-- needs a later version
-    3 | version = "17"
-      `----
-     help: describe the service as a container, with `image`
-
-     x `version` isn't supported by locald 0.1.0 yet
+extensions = ["postgis"]"#), @r#"
+     x `extensions` isn't supported by locald 0.1.0 yet
       ,-[/p/shop/locald.toml:3:1]
     2 | type = "postgres"
-    3 | version = "17"
-      : ^^^|^^^
-      :    `-- needs a later version
+    3 | extensions = ["postgis"]
+      : ^^^^^|^^^^
+      :      `-- needs a later version
       `----
-     help: describe the service as a container, with `image`
-    "#);
-}
-
-#[test]
-fn command_without_image() {
-    insta::assert_snapshot!(told(r#"[services.api]
-command = "cargo run""#), @r#"
-     x `api` has a `command` and no `image`: locald 0.1.0 can't run a process without a container yet
-      ,-[/p/shop/locald.toml:1:11]
-    1 | [services.api]
-      :           ^|^
-      :            `-- needs an `image`
-    2 | command = "cargo run"
-      `----
-     help: add the image to run the command in, such as image = "node:22"
+     help: leave it out
     "#);
 }
 

@@ -12,7 +12,7 @@ mod launch;
 mod program;
 mod template;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use locald_core::spec::Managed;
 use locald_engine::{DataFacts, EngineError, ProgressSink};
@@ -24,13 +24,16 @@ use crate::{
     servers::{self, Installation, Sources, Wanted},
 };
 
+/// How long after a new service the spares are made up: when it has long answered.
+const RESTOCK: Duration = Duration::from_secs(1);
+
 /// Where things are kept and who the server runs as.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// locald's cache folder: fetched servers, templates.
     pub cache: PathBuf,
-    /// Where a data folder is kept ready for the next new service; on the file system of the data, which it is renamed
-    /// to. Without it every new service waits for a copy.
+    /// Where data folders are kept ready for the next new services; on the file system of the data, to which
+    /// they are renamed. Without it every new service waits for a copy.
     pub spares: Option<PathBuf>,
     /// Who the server runs as, where locald is root. `None` as locald itself.
     pub owner: Option<Owner>,
@@ -111,7 +114,8 @@ impl Postgres {
     }
 
     /// Makes the data folder of a new service, with its user, password and database in it before anything can connect.
-    /// There must be nothing at `data` yet, or an empty folder. It is there whole or not at all.
+    /// There must be nothing at `data` yet, or an empty folder. It is there whole or not at all. A little later spares are
+    /// made for the next one.
     ///
     /// # Errors
     /// [`EngineError::Create`].
@@ -123,16 +127,26 @@ impl Postgres {
         data: PathBuf,
     ) -> Result<(), EngineError> {
         let options = Arc::clone(&self.options);
-        let (name, installation, managed) = (name.to_owned(), installation.clone(), managed.clone());
-        blocking(move || create::make(&options, &installation, &managed, &data).map_err(|fault| fault.create(&name)))
-            .await
+        let (name, server, managed) = (name.to_owned(), installation.clone(), managed.clone());
+        blocking(move || create::make(&options, &server, &managed, &data).map_err(|fault| fault.create(&name))).await?;
+        if self.options.spares.is_some() {
+            let (this, installation) = (self.clone(), installation.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(RESTOCK).await;
+                if let Err(error) = this.make_spares(&installation).await {
+                    tracing::info!(%error, "the next new database will take longer");
+                }
+            });
+        }
+        Ok(())
     }
 
-    /// Has a data folder ready for the next new service. Takes half a second of work: for when nobody waits.
+    /// Has data folders ready for the next new services, where they are not. Takes half a second of work and more on a
+    /// busy disk: for when nobody waits.
     ///
     /// # Errors
     /// [`EngineError::Create`].
-    pub async fn make_spare(&self, installation: &Installation) -> Result<(), EngineError> {
+    pub async fn make_spares(&self, installation: &Installation) -> Result<(), EngineError> {
         let options = Arc::clone(&self.options);
         let installation = installation.clone();
         blocking(move || create::stock(&options, &installation).map_err(|fault| fault.create("a spare data folder")))

@@ -158,7 +158,7 @@ async fn a_template_is_made_once_and_a_spare_is_used_up() {
     if debian().is_none() {
         return;
     }
-    let place = Place::new();
+    let place = Place::with_spares();
     let managed = managed("15");
     let (first, second) = tokio::join!(place.prepared(&managed), place.prepared(&managed));
     assert_eq!(first, second);
@@ -172,20 +172,38 @@ async fn a_template_is_made_once_and_a_spare_is_used_up() {
             .count()
     };
     assert_eq!(templates(), 1);
-    // One that a kill left half made is cleared away with the next.
-    let spares = place.options.spares.clone().unwrap();
-    std::fs::create_dir_all(spares.join(".spare-left")).unwrap();
-    place.postgres.make_spare(&first).await.unwrap();
-    assert_eq!(spares.read_dir().unwrap().count(), 1);
-    place.postgres.make_spare(&first).await.unwrap();
-    assert_eq!(spares.read_dir().unwrap().count(), 1);
+    // What a kill left half made, and what was made for an earlier server, are cleared away with the next.
+    let folder = place.options.spares.clone().unwrap();
+    std::fs::create_dir_all(folder.join(".spare-left")).unwrap();
+    std::fs::create_dir_all(folder.join("15.1-0123456789ab.1")).unwrap();
+    std::fs::create_dir_all(folder.join("16.1-0123456789ab.1")).unwrap();
+    let spares = || {
+        let names = folder.read_dir().unwrap().flatten().map(|entry| entry.file_name());
+        let finished = names.map(|name| name.to_string_lossy().into_owned());
+        let mut names: Vec<String> = finished.filter(|name| !name.starts_with('.')).collect();
+        names.sort();
+        names
+    };
+    place.postgres.make_spares(&first).await.unwrap();
+    let ready = spares();
+    let of: Vec<&str> = ready.iter().map(|name| &name[..3]).collect();
+    assert_eq!(of, ["15.", "15.", "16."]);
+    assert!(!folder.join(".spare-left").exists());
+    place.postgres.make_spares(&first).await.unwrap();
+    assert_eq!(spares(), ready);
     place
         .postgres
         .make_data("x", &first, &managed, place.data())
         .await
         .unwrap();
-    assert_eq!(spares.read_dir().unwrap().count(), 0);
+    assert_eq!(spares().len(), 2);
     assert_eq!(templates(), 1);
+    // Soon it is made up for.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while spares() != ready || folder.read_dir().unwrap().count() != 3 {
+        assert!(Instant::now() < deadline, "{:?}", spares());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]
@@ -258,7 +276,7 @@ async fn times() {
     if debian().is_none() {
         return;
     }
-    let place = Place::new();
+    let place = Place::with_spares();
     let managed = managed("15");
     let begun = Instant::now();
     let installation = place.prepared(&managed).await;
@@ -277,9 +295,9 @@ async fn times() {
         ("again", vec![]),
     ];
     for round in 0..6 {
-        let spare = round % 2 == 1;
+        let spare = round >= 2;
         if spare {
-            place.postgres.make_spare(&installation).await.unwrap();
+            place.postgres.make_spares(&installation).await.unwrap();
         }
         let begun = Instant::now();
         place

@@ -31,24 +31,25 @@ struct Job {
 pub(crate) fn tree(from: &Path, to: &Path, owner: Option<Owner>, modes: Modes) -> io::Result<()> {
     let mut jobs = Vec::new();
     folder(from, to, owner, modes, &mut jobs)?;
+    let shares = AtomicBool::new(true);
+    let cores = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8));
+    each(&jobs, cores, |job| file(job, owner, &shares))
+}
+
+/// Does something with each of these, on several threads, until one fails.
+fn each<T: Sync>(jobs: &[T], threads: usize, work: impl Fn(&T) -> io::Result<()> + Sync) -> io::Result<()> {
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
-    let shares = AtomicBool::new(true);
-    let work = || -> io::Result<()> {
-        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if failed.load(Ordering::Relaxed) {
-                break;
-            }
-            if let Err(error) = file(job, owner, &shares) {
-                failed.store(true, Ordering::Relaxed);
-                return Err(error);
-            }
+    let worker = || {
+        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed))
+            && !failed.load(Ordering::Relaxed)
+        {
+            work(job).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
         }
         Ok(())
     };
-    let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8));
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
         workers.into_iter().try_for_each(|worker| {
             worker
                 .join()
@@ -127,20 +128,27 @@ pub(crate) fn give(path: &Path, owner: Option<Owner>) -> io::Result<()> {
     }
 }
 
-/// Has all of a folder on the disk before this returns.
+/// How many files are waited for at the same time: a file system writes what waits together in one go.
+const SYNCS: usize = 32;
+
+/// Has all of a folder on the disk before this returns. File by file: syncing the whole file system would wait for what
+/// every other program wrote, which is seconds beside a build.
 pub(crate) fn sync(folder: &Path) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    rustix::fs::syncfs(File::open(folder)?)?;
-    #[cfg(not(target_os = "linux"))]
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            sync(&entry.path())?;
-        } else {
-            File::open(entry.path())?.sync_all()?;
+    let mut paths = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                paths.push(entry.path());
+            }
         }
+        paths.push(folder);
     }
-    Ok(())
+    each(&paths, SYNCS, |path| File::open(path)?.sync_all())
 }
 
 /// Renames a finished folder to where it belongs, so that it is there whole or not at all, also after a power cut.

@@ -6,13 +6,12 @@ use std::{
 };
 
 use locald_core::{ProblemCode, spec::Managed};
-use tempfile::TempDir;
 
 use super::{
     Options, copy,
     fault::Fault,
     program::{not_as_root, reachable},
-    template::{self, BLANK_DATABASE, SUPERUSER, lock, private_temp, single},
+    template::{self, BLANK_DATABASE, SUPERUSER, forget_older, lock, private_temp, single},
 };
 use crate::servers::Installation;
 
@@ -73,37 +72,50 @@ pub(crate) fn same_version(installation: &Installation, managed: &Managed) -> Re
     ))
 }
 
-fn spare(options: &Options, installation: &Installation) -> Option<(PathBuf, PathBuf)> {
+/// How many are kept ready: a project often has two databases, one for its tests.
+const SPARES: usize = 2;
+
+/// Where spares of this server are, and the folder that they are in.
+fn spares(options: &Options, installation: &Installation) -> Option<(PathBuf, Vec<PathBuf>)> {
     let parent = options.spares.clone()?;
-    let folder = parent.join(template::fingerprint(installation, options.owner));
-    Some((parent, folder))
+    let fingerprint = template::fingerprint(installation, options.owner);
+    let folders = (1..=SPARES)
+        .map(|number| parent.join(format!("{fingerprint}.{number}")))
+        .collect();
+    Some((parent, folders))
 }
 
 /// Renaming is all it takes; whoever is second finds nothing there.
 fn take_spare(options: &Options, installation: &Installation, made: &Path) -> bool {
-    spare(options, installation).is_some_and(|(_, folder)| std::fs::rename(folder, made).is_ok())
+    let spares = spares(options, installation).map(|(_, folders)| folders);
+    spares
+        .iter()
+        .flatten()
+        .any(|spare| std::fs::rename(spare, made).is_ok())
 }
 
-/// Has a spare ready.
+/// Has spares ready. They are on the disk already when they are taken, which is most of what makes a copy slow.
 pub(crate) fn stock(options: &Options, installation: &Installation) -> Result<(), Fault> {
-    let Some((parent, folder)) = spare(options, installation) else {
+    let Some((parent, spares)) = spares(options, installation) else {
         return Ok(());
     };
-    if folder.exists() {
-        return Ok(());
-    }
     let template = template::make(options, installation)?;
-    let failed = |error: io::Error| Fault::file("could not make", &folder, &error);
-    std::fs::create_dir_all(&parent).map_err(failed)?;
-    let _alone = lock(&parent).map_err(failed)?;
-    if folder.exists() {
-        return Ok(());
+    std::fs::create_dir_all(&parent).map_err(|error| Fault::file("could not make", &parent, &error))?;
+    let names: Vec<_> = spares.iter().filter_map(|spare| spare.file_name()).collect();
+    forget_older(&parent, &installation.version, &names);
+    for spare in &spares {
+        let failed = |error: io::Error| Fault::file("could not make", spare, &error);
+        let _alone = lock(&parent).map_err(failed)?;
+        if spare.exists() {
+            continue;
+        }
+        let fresh = private_temp(&parent, ".spare-", options.owner).map_err(failed)?;
+        let made = fresh.path().join("data");
+        copy::tree(&template, &made, options.owner, copy::Modes::Private).map_err(failed)?;
+        copy::sync(&made).map_err(failed)?;
+        copy::settle(&made, spare).map_err(failed)?;
     }
-    let fresh: TempDir = private_temp(&parent, ".spare-", options.owner).map_err(failed)?;
-    let made = fresh.path().join("data");
-    copy::tree(&template, &made, options.owner, copy::Modes::Private).map_err(failed)?;
-    copy::sync(&made).map_err(failed)?;
-    copy::settle(&made, &folder).map_err(failed)
+    Ok(())
 }
 
 /// What gives a copy of the template its user, password and database.

@@ -1,6 +1,7 @@
 //! The template that new data is a copy of: what `initdb` makes, once per server.
 
 use std::{
+    ffi::OsStr,
     fs::File,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
@@ -89,7 +90,22 @@ pub(crate) fn make(options: &Options, installation: &Installation) -> Result<Pat
     single(installation, &made, &statement, options.owner)?;
     copy::sync(&made).map_err(failed)?;
     copy::settle(&made, &folder).map_err(failed)?;
+    let names: Vec<_> = folder.file_name().into_iter().collect();
+    forget_older(&parent, &installation.version, &names);
     Ok(folder)
+}
+
+/// Removes what was made of earlier servers of this major, which nothing is copied from any more. No data of anybody's is
+/// in it.
+pub(crate) fn forget_older(parent: &Path, major: &str, keep: &[&OsStr]) {
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let of_major = name.to_string_lossy().starts_with(&format!("{major}."));
+        if of_major && !keep.contains(&name.as_os_str()) {
+            // What stays takes up room and nothing else.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn initdb(installation: &Installation, made: &Path, owner: Option<Owner>, workdir: &Path) -> Result<(), Fault> {

@@ -34,6 +34,13 @@ impl Place {
         Self::with(|options| options)
     }
 
+    pub fn with_spares() -> Self {
+        Self::with(|mut options| {
+            options.spares = Some(options.cache.with_file_name("spares"));
+            options
+        })
+    }
+
     pub fn with(change: impl FnOnce(Options) -> Options) -> Self {
         // Short, for the sockets' sake, and open to the user that the server runs as.
         let root = tempfile::Builder::new()
@@ -43,7 +50,7 @@ impl Place {
             .unwrap();
         let options = change(Options {
             cache: root.path().join("cache"),
-            spares: Some(root.path().join("spares")),
+            spares: None,
             owner: owner(),
             releases: None,
         });

@@ -32,6 +32,10 @@ pub(super) struct Http<'a> {
     pub(super) body: Option<&'a str>,
     /// How long an answer without a known end is watched for a sudden one.
     pub(super) watch: Duration,
+    /// What is asked with besides.
+    pub(super) headers: Vec<(&'static str, &'a str)>,
+    /// What a status means in a protocol on top of HTTP.
+    pub(super) means: Vec<(u16, String)>,
 }
 
 impl Http<'_> {
@@ -42,7 +46,11 @@ impl Http<'_> {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| self.failed(&error))?;
-        let request = Request::get(self.path)
+        let mut request = Request::get(self.path);
+        for (name, value) in &self.headers {
+            request = request.header(*name, *value);
+        }
+        let request = request
             .header(header::HOST, self.address.to_string())
             .header(header::USER_AGENT, concat!("locald/", env!("CARGO_PKG_VERSION")))
             .header(header::ACCEPT, "*/*")
@@ -55,6 +63,9 @@ impl Http<'_> {
                 .await
                 .map_err(|error| self.failed(&error))?;
             let got = response.status().as_u16();
+            if let Some((_, meaning)) = self.means.iter().find(|(status, _)| *status == got) {
+                return Err(meaning.clone());
+            }
             if !self.status.map_or((200..400).contains(&got), |wanted| wanted == got) {
                 return Err(format!("GET {} answered {got}", self.path));
             }

@@ -1,9 +1,21 @@
 //! Asks services whether they answer.
 
+mod amqp;
+mod clickhouse;
 mod command;
+mod credentials;
+mod dialogue;
 mod http;
+mod kafka;
+mod memcached;
+mod mongodb;
+mod mqtt;
+mod mysql;
+mod nats;
 mod postgres;
 mod redis;
+mod scram;
+mod smtp;
 mod tcp;
 #[cfg(test)]
 mod tests;
@@ -24,11 +36,19 @@ use locald_core::{
 use locald_engine::SharedEngine;
 use tokio::net::TcpStream;
 
-use self::{command::Command, http::Http, postgres::Postgres, redis::Redis, tcp::Tcp};
+use self::{
+    amqp::Amqp, clickhouse::Clickhouse, command::Command, http::Http, kafka::Kafka, memcached::Memcached,
+    mongodb::Mongodb, mqtt::Mqtt, mysql::Mysql, nats::Nats, postgres::Postgres, redis::Redis, smtp::Smtp, tcp::Tcp,
+};
+
+pub(crate) use self::credentials::change_credentials;
 
 /// How long a peer that says nothing more is watched. A container engine's port forwarder accepts for a service that
 /// doesn't listen yet and closes at once when it is refused inside; an answer may be a stream without end.
 const WATCH: Duration = Duration::from_millis(100);
+
+/// The words for a server that lets everybody in where a password was made for the service.
+const OTHER_SERVER: &str = "a server without a password answers here, so it is another one";
 
 /// A question to a service. What speaks a protocol is one of these.
 trait Probe: Send + Sync {
@@ -64,6 +84,8 @@ fn probe<'a>(engine: Option<&'a SharedEngine>, target: &'a ProbeTarget, timeout:
             status: *status,
             body: body.as_deref(),
             watch,
+            headers: Vec::new(),
+            means: Vec::new(),
         }),
         ProbeTarget::Service {
             protocol,
@@ -86,8 +108,29 @@ fn service<'a>(
 ) -> Box<dyn Probe + 'a> {
     match protocol {
         ServiceProtocol::Postgres => Box::new(Postgres { address, credentials }),
+        ServiceProtocol::Mysql => Box::new(Mysql { address, credentials }),
         ServiceProtocol::Redis => Box::new(Redis { address, credentials }),
-        _ => Box::new(Tcp { address, watch }),
+        ServiceProtocol::Mongodb => Box::new(Mongodb { address, credentials }),
+        ServiceProtocol::Amqp => Box::new(Amqp { address, credentials }),
+        ServiceProtocol::Nats => Box::new(Nats { address, credentials }),
+        ServiceProtocol::Memcached => Box::new(Memcached { address }),
+        ServiceProtocol::Mqtt => Box::new(Mqtt { address, credentials }),
+        ServiceProtocol::Kafka => Box::new(Kafka { address }),
+        ServiceProtocol::Etcd => Box::new(Http {
+            address,
+            path: "/health",
+            status: Some(200),
+            body: Some(r#""health":"true""#),
+            watch,
+            headers: Vec::new(),
+            means: vec![(503, "the server is not ready".to_owned())],
+        }),
+        ServiceProtocol::Clickhouse => Box::new(Clickhouse {
+            address,
+            credentials,
+            watch,
+        }),
+        ServiceProtocol::Smtp => Box::new(Smtp { address }),
     }
 }
 
@@ -136,6 +179,14 @@ fn speaks_otherwise(address: SocketAddr, protocol: &str) -> String {
 /// What a server said, fit for one line: names as they are quoted elsewhere, and no full stop.
 fn servers_words(said: &str) -> String {
     plain(said.trim().trim_end_matches('.')).replace('"', "`")
+}
+
+/// The words for a password that isn't taken.
+fn refused(credentials: &Credentials, default_user: &str) -> String {
+    match credentials.user.as_deref().unwrap_or(default_user) {
+        "" => "the password is refused".to_owned(),
+        user => format!("password authentication failed for user `{}`", plain(user)),
+    }
 }
 
 fn password(credentials: &Credentials) -> Option<&str> {

@@ -6,7 +6,9 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use locald_core::spec::Credentials;
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError, RedisResult, aio::MultiplexedConnection, cmd};
 
-use super::{Probe, connect, connection_words, password, servers_words, speaks_otherwise};
+use super::{
+    OTHER_SERVER, Probe, closes_at_once, connect, connection_words, password, refused, servers_words, speaks_otherwise,
+};
 
 /// Who logs in with a password alone.
 const DEFAULT_USER: &str = "default";
@@ -47,17 +49,15 @@ impl Redis<'_> {
         if let Some(words) = connection_words(self.address, error) {
             return words;
         }
+        if error.is_io_error() || error.is_connection_dropped() {
+            return closes_at_once(self.address);
+        }
         let said = error.detail().map(servers_words).unwrap_or_default();
         match error.code() {
-            Some("WRONGPASS") => {
-                let user = self.credentials.user.as_deref().unwrap_or(DEFAULT_USER);
-                format!("password authentication failed for user `{user}`")
-            }
+            Some("WRONGPASS") => refused(self.credentials, DEFAULT_USER),
             Some("NOAUTH") => "the server asks for a password".to_owned(),
             Some("LOADING") => "the server is loading its data".to_owned(),
-            Some("ERR") if said.contains("without any password configured") => {
-                "a server without a password answers here, so it is another one".to_owned()
-            }
+            Some("ERR") if said.contains("without any password configured") => OTHER_SERVER.to_owned(),
             Some(code) => format!("{code} {said}"),
             None => speaks_otherwise(self.address, "Redis"),
         }

@@ -1,6 +1,11 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 //! Each kind of answer, and each kind of lie, over real sockets.
 
+mod mongodb_stand_in;
+mod odd_servers;
+mod servers;
+mod services;
+
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},

@@ -15,7 +15,7 @@ afterEach(() => {
 });
 
 describe("accessibility", () => {
-  it.each(["all", "normal", "empty", "many", "offline", "external"] as const)(
+  it.each(["all", "normal", "empty", "fresh", "managed", "many", "offline", "external"] as const)(
     "%s has no violations",
     async (kind) => {
       await open(kind);

@@ -8,7 +8,7 @@ export type Words = {
 
 /** Ways out of a problem, in words. */
 export const CHOICES: Record<Choice, Words> = {
-  "keep-version": { label: "Keep the data’s version" },
+  "keep-version": { label: "Keep the data's version" },
   upgrade: {
     label: "Upgrade the data…",
     ask: {
@@ -23,7 +23,7 @@ export const CHOICES: Record<Choice, Words> = {
       action: "Start empty",
     },
   },
-  "keep-credentials": { label: "Keep the data’s user and password" },
+  "keep-credentials": { label: "Keep the data's user and password" },
   "apply-credentials": { label: "Change them in the data" },
   "other-port": { label: "Use another port" },
   "stop-holder": { label: "Stop what holds it" },

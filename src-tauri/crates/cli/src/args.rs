@@ -132,9 +132,9 @@ pub(crate) enum Command {
     Url { service: String },
     /// Print environment variables that say how to connect.
     Env {
-        /// Only of this one [default: all of the project; of several services the first one has a name].
+        /// Only of this one [default: all of the project; where two want a name, the first has it].
         service: Option<String>,
-        /// For what.
+        /// What is to read it.
         #[arg(short, long, value_enum, default_value_t)]
         format: EnvFormat,
     },

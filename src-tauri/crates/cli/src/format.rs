@@ -248,3 +248,41 @@ fn health_word(health: HealthKind) -> &'static str {
         HealthKind::None => "none",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn status_shows_engine_masked_url_and_ways_out() {
+        let status: Status = serde_json::from_value(json!({
+            "seq": 1, "engines": [], "projects": [], "notices": [],
+            "services": [{
+                "id": "shop/db", "project": "shop", "name": "db", "type": "postgres", "image": "PostgreSQL 17",
+                "engine": "native", "instance": null, "external": false, "desired": "running", "state": "failed",
+                "state_text": "failed: data of another version", "health": null, "health_text": null, "since": null,
+                "ports": [], "url": "postgres://postgres:…@127.0.0.1:5432/shop", "restarts": 0, "outdated": false,
+                "exit": null,
+                "error": {
+                    "code": "version_differs", "message": "The data is from 15, this is 17",
+                    "hint": "Choose: `locald choose SERVICE upgrade`.", "choices": ["keep-version", "upgrade"]
+                }
+            }]
+        }))
+        .unwrap();
+        let services: Vec<&ServiceStatus> = status.services.iter().collect();
+        let now = "2026-01-01T10:00:00Z".parse().unwrap();
+        let text = anstream::adapter::strip_str(&super::status(&status, &services, now)).to_string();
+        insta::assert_snapshot!(text, @r"
+        SERVICE  STATE                              HEALTH  SINCE  ENGINE  PORTS  URL
+        shop/db  ✗ failed: data of another version  –       –      native  –      postgres://postgres:…@127.0.0.1:5432/shop
+
+        shop/db: The data is from 15, this is 17
+          Choose: `locald choose shop/db upgrade`.
+          choose: locald choose shop/db keep-version | upgrade
+        ");
+    }
+}

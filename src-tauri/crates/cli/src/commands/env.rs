@@ -147,7 +147,7 @@ pub(crate) async fn connect(session: &mut Session, name: &str, args: &[OsString]
     let Some((program, own)) = client.split_first() else {
         return Err(
             Failure::failed(format!("{id} has no client program that locald knows of"))
-                .hint(format!("Its URL: `locald url {}`.", id.name)),
+                .hint(format!("Its URL: `locald url {id}`.")),
         );
     };
     let mut command = Command::new(program);
@@ -156,8 +156,7 @@ pub(crate) async fn connect(session: &mut Session, name: &str, args: &[OsString]
     if failure.word == "not_found" {
         failure.message = format!("the client program `{program}` isn't installed");
         failure.hint = Some(format!(
-            "Install it with your package manager, or give another client the URL: `locald url {}`.",
-            id.name
+            "Install it with your package manager, or give another client the URL: `locald url {id}`."
         ));
     }
     Err(failure)

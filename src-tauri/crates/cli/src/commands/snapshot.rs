@@ -47,8 +47,7 @@ async fn list(session: &mut Session, service: &str) -> Result<(), Failure> {
         output::line(&json!({ "snapshots": saved }).to_string())?;
     } else if saved.is_empty() {
         output::note(&format!(
-            "{id} has no saved states; `locald snapshot save {}` saves one.",
-            id.name
+            "{id} has no saved states; `locald snapshot save {id}` saves one."
         ));
     } else {
         output::line(format::snapshots(&saved).trim_end())?;
@@ -116,7 +115,7 @@ async fn must_exist(session: &mut Session, id: &ServiceId, name: &str) -> Result
         format!("nothing of {id} was saved as `{name}`"),
     );
     Err(match names.as_slice() {
-        [] => failure.hint(format!("`locald snapshot save {}` saves its state.", id.name)),
+        [] => failure.hint(format!("`locald snapshot save {id}` saves its state.")),
         names => failure.hint(format!("Saved: {}.", names.join(", "))),
     })
 }

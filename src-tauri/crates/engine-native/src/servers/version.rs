@@ -13,7 +13,8 @@ use tokio::process::Command;
 /// A program that takes longer to tell its version is left out.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// Products that come under another one's program name, and the entry that each belongs to.
+/// Products that come under another one's program name, and the entry that each belongs to. They tell it with their
+/// version, and nothing else does.
 const GUISES: [(&str, &str); 2] = [("mariadb", "mariadb"), ("valkey", "valkey")];
 
 type Known = HashMap<(PathBuf, SystemTime), Option<String>>;
@@ -30,11 +31,10 @@ pub(super) async fn of(program: &Path) -> Option<String> {
 pub(super) async fn of_entry(program: &Path, entry: &str) -> Option<String> {
     let text = said(program).await?;
     let lower = text.to_ascii_lowercase();
-    let guise = GUISES.iter().find(|(product, _)| lower.contains(product));
-    match guise {
-        Some(&(_, of)) if of != entry => None,
-        _ => read(&text),
-    }
+    let right = GUISES
+        .iter()
+        .all(|(product, of)| lower.contains(product) == (entry == *of));
+    if right { read(&text) } else { None }
 }
 
 /// What `program --version` prints.

@@ -7,10 +7,7 @@ use std::{
     path::Path,
 };
 
-use locald_core::{
-    ProblemCode,
-    spec::{ContainerForm, VolumeSource},
-};
+use locald_core::{ProblemCode, spec::VolumeSource};
 use locald_engine::{DataFacts, EngineError, InstanceSpec};
 use serde::Deserialize;
 
@@ -32,10 +29,15 @@ struct Volumes {
     volumes: Vec<InspectedVolume>,
 }
 
-/// The engine's names of the volumes that hold the service's data, in the catalog's order.
-fn volumes_of(spec: &InstanceSpec, form: &ContainerForm) -> Vec<String> {
+/// The engine's names of the volumes that hold the service's data, in the catalog's order. What its file mounts besides
+/// may be others' too, and has no generations.
+fn volumes_of(spec: &InstanceSpec) -> Vec<String> {
+    let service = &spec.service;
+    let mounts = service
+        .managed()
+        .map_or(&service.volumes, |managed| &managed.container.volumes);
     let mut names: Vec<String> = Vec::new();
-    for mount in form.volumes.iter().filter(|mount| !mount.read_only) {
+    for mount in mounts.iter().filter(|mount| !mount.read_only) {
         if let VolumeSource::Named { name } = &mount.source {
             let name = spec.volume_name(name);
             if !names.contains(&name) {
@@ -104,7 +106,7 @@ impl DockerEngine {
         let doing = Doing { spec, verb: "read" };
         let form = spec.container(&self.identity)?;
         let mut there = Vec::new();
-        for name in volumes_of(spec, &form) {
+        for name in volumes_of(spec) {
             if self
                 .volume(&name)
                 .await
@@ -192,7 +194,7 @@ impl DockerEngine {
     pub(crate) async fn export(&self, spec: &InstanceSpec, to: &Path) -> Result<(), EngineError> {
         let doing = Doing { spec, verb: "copied" };
         let form = spec.container(&self.identity)?;
-        let names = volumes_of(spec, &form);
+        let names = volumes_of(spec);
         for name in &names {
             if self
                 .volume(name)
@@ -247,7 +249,7 @@ impl DockerEngine {
     pub(crate) async fn import(&self, spec: &InstanceSpec, from: &Path) -> Result<(), EngineError> {
         let doing = Doing { spec, verb: "restored" };
         let form = spec.container(&self.identity)?;
-        let names = volumes_of(spec, &form);
+        let names = volumes_of(spec);
         self.image_is_here(spec).await?;
         if let Some(facts) = self.data_of(spec).await? {
             let detail = format!("there is data already, in {}", facts.place);
@@ -285,8 +287,8 @@ impl DockerEngine {
 
     pub(crate) async fn erase(&self, spec: &InstanceSpec) -> Result<(), EngineError> {
         let doing = Doing { spec, verb: "removed" };
-        let form = spec.container(&self.identity)?;
-        let mut names = volumes_of(spec, &form);
+        spec.container(&self.identity)?;
+        let mut names = volumes_of(spec);
         let erasing = async {
             names.extend(self.covers_of(spec).await?);
             for listed in self.listed_of(&spec.service.id).await? {

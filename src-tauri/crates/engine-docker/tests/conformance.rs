@@ -17,7 +17,8 @@ async fn passes<E: TestEngine + 'static>(column: &str, tested: E, lacks: &[(Abil
     let engine = Arc::new(support::engine_at(&tested.socket()));
     eprintln!("{:?}", engine.connect().await.unwrap());
     let person = Arc::new(support::Person(Arc::clone(&tested)));
-    let mut bench = Bench::new(engine, person, BUSYBOX);
+    let volume_image = support::volume_image(&*tested);
+    let mut bench = Bench::new(engine, person, BUSYBOX).with_volume_image(volume_image);
     for &(ability, reason) in lacks {
         bench = bench.without(ability, reason);
     }

@@ -4,6 +4,7 @@
 //! conditions and never for time, so they also run in virtual time on the fake.
 
 mod bench;
+mod data;
 mod facts;
 mod lifecycle;
 mod output;
@@ -88,6 +89,8 @@ impl Foreign {
 pub enum Ability {
     /// Programs in it really run.
     RealPrograms,
+    /// It keeps data in volumes.
+    Volumes,
     /// It publishes ports.
     RealPorts,
     /// It can freeze instances.
@@ -104,6 +107,16 @@ pub enum Ability {
     Numbers,
     /// Its numbers on memory tell the page cache apart.
     CacheNumbers,
+    /// It runs images.
+    Images,
+    /// It mounts folders and volumes.
+    Mounts,
+    /// Services have a network with names of their own.
+    Network,
+    /// Others make instances in it.
+    Neighbours,
+    /// Others remove and restart what locald made.
+    Meddlers,
 }
 
 /// What a case gives: `Ok` or how it failed.
@@ -192,6 +205,15 @@ pub fn cases() -> Vec<Case> {
             mount_missing = "a path to mount that doesn't exist is named and not made",
             name_taken = "a foreign instance with our name is left alone",
             leaves_nothing = "a failed start leaves nothing behind";
+        data:
+            none_then_there = "data: none before the first start, then where it is, each generation apart",
+            format_without_start = "data: its version is told without starting anything, or showing what it took",
+            foreign = "data: files that aren't the service's are told",
+            carried = "data: carried into another generation it has the same content, owners and modes",
+            import_refuses = "data: nothing is written over, and what fails leaves nothing",
+            erased = "data: erased with the instance that used it, never while it runs",
+            files = "files: into a running instance and out again",
+            uncovered = "data at a path of the image's that no mount covers survives recreation";
     }
 }
 

@@ -3,12 +3,13 @@
 //! Instances run until told otherwise, unless their command is a `sh -c` script of the few statements that the
 //! conformance suite uses (see `program.rs`).
 
+mod data;
 mod engine;
 mod outside;
 mod program;
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -49,6 +50,18 @@ pub enum Op {
     Stats,
     /// `exec`.
     Exec,
+    /// `data`.
+    Data,
+    /// `export_data`.
+    ExportData,
+    /// `import_data`.
+    ImportData,
+    /// `erase_data`.
+    EraseData,
+    /// `copy_out`.
+    CopyOut,
+    /// `copy_in`.
+    CopyIn,
 }
 
 /// The fake. Clones share one engine.
@@ -72,6 +85,8 @@ struct State {
     absent_images: HashSet<String>,
     taken_ports: HashSet<u16>,
     exec: VecDeque<crate::ExecOutcome>,
+    volumes: BTreeMap<String, data::Volume>,
+    files: HashMap<(ServiceId, String), Vec<u8>>,
 }
 
 /// An instance and what the engine knows beyond its observation.
@@ -81,6 +96,8 @@ struct Instance {
     keeps_logs: bool,
     command: Option<Vec<String>>,
     wants: Vec<locald_core::spec::PortMapping>,
+    /// The volumes it was made with.
+    volumes: Vec<String>,
     /// How it takes a TERM: ignored (`None`) or ended with this code.
     on_term: Option<i32>,
     /// Counts starts, so that a script of an earlier run doesn't end a later one.
@@ -115,6 +132,8 @@ impl FakeEngine {
                 absent_images: HashSet::new(),
                 taken_ports: HashSet::new(),
                 exec: VecDeque::new(),
+                volumes: BTreeMap::new(),
+                files: HashMap::new(),
             })),
             changed: Arc::new(watch::channel(0).0),
             born: tokio::time::Instant::now(),

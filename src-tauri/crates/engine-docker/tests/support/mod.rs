@@ -28,6 +28,18 @@ pub fn podman(started: Result<Podman, String>) -> Option<Podman> {
     required(started.and_then(|podman| busybox_image(&podman, BUSYBOX).map(|()| podman)))
 }
 
+/// The test image with a volume of its own, at `/var/lib/kept/data`.
+pub fn volume_image(engine: &impl TestEngine) -> &'static str {
+    const NAME: &str = "lt/volume:dev";
+    let made = engine
+        .command_ok(&["create", "--name", "of-volume-image", BUSYBOX, "true"])
+        .unwrap();
+    let commit = ["commit", "--change", "VOLUME /var/lib/kept/data", &made, NAME];
+    engine.command_ok(&commit).unwrap();
+    engine.command_ok(&["rm", &made]).unwrap();
+    NAME
+}
+
 /// The engine at a socket.
 pub fn engine_at(socket: &Path) -> DockerEngine {
     engine(&format!("unix://{}", socket.display()))

@@ -36,6 +36,10 @@ pub struct Bench {
     pub outside: Arc<dyn Outside>,
     /// An image that is here and has a shell with the usual programs.
     pub image: String,
+    /// The same with `VOLUME /var/lib/kept/data`.
+    pub volume_image: Option<String>,
+    /// What it runs are processes, not containers.
+    processes: bool,
     lacks: Vec<(Ability, &'static str)>,
     foreign: Mutex<Vec<InstanceId>>,
 }
@@ -48,8 +52,51 @@ impl Bench {
             engine,
             outside,
             image: image.to_owned(),
+            volume_image: None,
+            processes: false,
             lacks: Vec::new(),
             foreign: Mutex::default(),
+        }
+    }
+
+    /// An engine that runs processes of this machine.
+    #[must_use]
+    pub fn native(engine: SharedEngine, outside: Arc<dyn Outside>) -> Self {
+        let bench = Self {
+            processes: true,
+            ..Self::new(engine, outside, "")
+        };
+        [
+            (Ability::Images, "it runs processes, without images"),
+            (Ability::Mounts, "a process sees this machine's own folders"),
+            (Ability::Volumes, "only managed services keep data in it"),
+            (Ability::Network, "a process is in this machine's own network"),
+            (Ability::Neighbours, "nobody but locald makes instances in it"),
+            (Ability::Meddlers, "nobody but locald removes or restarts its instances"),
+            (Ability::MemoryFacts, "a process has no memory limit of its own"),
+            (
+                Ability::CacheNumbers,
+                "a process's own memory never has the page cache in it",
+            ),
+            (Ability::Pause, "it freezes nothing"),
+        ]
+        .into_iter()
+        .fold(bench, |bench, (ability, reason)| bench.without(ability, reason))
+    }
+
+    /// Is what it runs a process of this machine?
+    pub(super) fn runs_processes(&self) -> bool {
+        self.processes
+    }
+
+    /// What runs a command.
+    pub(super) fn source(&self, command: Vec<String>) -> Source {
+        if self.processes {
+            return Source::Process { command };
+        }
+        Source::Container {
+            image: self.image.clone(),
+            command: Some(command),
         }
     }
 
@@ -57,6 +104,13 @@ impl Bench {
     #[must_use]
     pub fn without(mut self, ability: Ability, reason: &'static str) -> Self {
         self.lacks.push((ability, reason));
+        self
+    }
+
+    /// With an image that has a volume at `/var/lib/kept/data`.
+    #[must_use]
+    pub fn with_volume_image(mut self, image: &str) -> Self {
+        self.volume_image = Some(image.to_owned());
         self
     }
 
@@ -75,11 +129,7 @@ impl Bench {
     pub(super) fn service(&self, name: &str, script: &str) -> Result<ServiceSpec, String> {
         let id = format!("{PROJECT}/{name}").parse().map_err(debug)?;
         let mut service = ServiceSpec::container(id, &self.image);
-        let command = Some(["sh", "-c", script].map(str::to_owned).to_vec());
-        service.source = Source::Container {
-            image: self.image.clone(),
-            command,
-        };
+        service.source = self.source(["sh", "-c", script].map(str::to_owned).to_vec());
         service.stop_grace = Duration::from_secs(3);
         Ok(service)
     }
@@ -173,6 +223,18 @@ impl Bench {
         }
     }
 
+    /// Waits until the service has data.
+    pub(super) async fn written_data(&self, spec: &InstanceSpec) -> Result<(), String> {
+        let deadline = tokio::time::Instant::now() + SOON;
+        while self.engine.data(spec).await.map_err(debug)?.is_none() {
+            if tokio::time::Instant::now() > deadline {
+                return Err("no data was written".to_owned());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+
     /// Lines to the end of the stream.
     pub(super) async fn lines(&self, id: &InstanceId, options: LogOptions) -> Result<Vec<LogLine>, String> {
         let stream = self.engine.logs(id, options).await.map_err(debug)?;
@@ -218,6 +280,14 @@ impl Bench {
 pub(super) struct Events(BoxStream<'static, Result<EngineEvent, EngineError>>);
 
 impl Events {
+    /// Fails when anything else comes before the first event of the instance.
+    pub(super) async fn first_is(&mut self, id: &InstanceId) -> Result<(), String> {
+        match tokio::time::timeout(SOON, self.0.next()).await {
+            Ok(Some(event)) => same("the first event's", &event.map_err(debug)?.instance, id),
+            Ok(None) | Err(_) => Err("no event came".to_owned()),
+        }
+    }
+
     /// Events of the instance up to and with the first that matches.
     pub(super) async fn until(
         &mut self,

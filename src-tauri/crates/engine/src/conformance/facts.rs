@@ -28,6 +28,9 @@ fn check(command: &[&str]) -> HealthCheck {
 }
 
 pub(super) async fn foreign(bench: &Bench) -> Outcome {
+    if let Some(lack) = bench.lack(&[Ability::Neighbours]) {
+        return Ok(lack);
+    }
     let id = bench.run_foreign(Foreign::new("suite-foreign", SERVE)).await?;
     let listed = bench.listed(&id).await?;
     same("service", listed.service, None)?;
@@ -38,6 +41,9 @@ pub(super) async fn foreign(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn foreign_events(bench: &Bench) -> Outcome {
+    if let Some(lack) = bench.lack(&[Ability::Neighbours]) {
+        return Ok(lack);
+    }
     let mut events = bench.events().await?;
     let id = bench
         .run_foreign(Foreign::new("suite-foreign", "sleep 0.3; exit 5"))
@@ -62,6 +68,9 @@ pub(super) async fn foreign_events(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn odd_neighbours(bench: &Bench) -> Outcome {
+    if let Some(lack) = bench.lack(&[Ability::Neighbours]) {
+        return Ok(lack);
+    }
     let ended = bench.run_foreign(Foreign::new("suite-ended", "exit 0")).await?;
     bench.ended(&ended).await?;
     let mute = Foreign {
@@ -90,6 +99,9 @@ pub(super) async fn odd_neighbours(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn image(bench: &Bench) -> Outcome {
+    if let Some(lack) = bench.lack(&[Ability::Images]) {
+        return Ok(lack);
+    }
     let id = bench.run("pictured", SERVE).await?;
     let seen = bench.inspect(&id).await?.ok_or("it is gone")?;
     same("inspected", &seen.image, &bench.image)?;
@@ -104,6 +116,9 @@ pub(super) async fn image(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn compose(bench: &Bench) -> Outcome {
+    if let Some(lack) = bench.lack(&[Ability::Neighbours]) {
+        return Ok(lack);
+    }
     for one_off in [false, true] {
         let origin = ComposeOrigin {
             project: "shop".to_owned(),
@@ -127,6 +142,9 @@ pub(super) async fn compose(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn health_check(bench: &Bench) -> Outcome {
+    if let Some(lack) = bench.lack(&[Ability::Neighbours]) {
+        return Ok(lack);
+    }
     let set = HealthCheck {
         interval: Duration::from_millis(1500),
         timeout: Duration::from_secs(65),
@@ -162,7 +180,7 @@ pub(super) async fn health_check(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn health_result(bench: &Bench) -> Outcome {
-    if let Some(lack) = bench.lack(&[Ability::HealthRuns]) {
+    if let Some(lack) = bench.lack(&[Ability::Neighbours, Ability::HealthRuns]) {
         return Ok(lack);
     }
     let mut events = bench.events().await?;
@@ -203,6 +221,9 @@ pub(super) async fn health_result(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn engine_restarts(bench: &Bench) -> Outcome {
+    if let Some(lack) = bench.lack(&[Ability::Neighbours]) {
+        return Ok(lack);
+    }
     for (name, policy) in [
         ("suite-plain", None),
         ("suite-always", Some(EngineRestarts::Always)),
@@ -224,7 +245,7 @@ pub(super) async fn engine_restarts(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn crash_loop(bench: &Bench) -> Outcome {
-    if let Some(lack) = bench.lack(&[Ability::RealPrograms]) {
+    if let Some(lack) = bench.lack(&[Ability::Neighbours, Ability::RealPrograms]) {
         return Ok(lack);
     }
     let mut events = bench.events().await?;
@@ -250,7 +271,7 @@ pub(super) async fn crash_loop(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn oom_alive(bench: &Bench) -> Outcome {
-    if let Some(lack) = bench.lack(&[Ability::RealPrograms, Ability::MemoryEvents]) {
+    if let Some(lack) = bench.lack(&[Ability::Neighbours, Ability::RealPrograms, Ability::MemoryEvents]) {
         return Ok(lack);
     }
     let mut events = bench.events().await?;
@@ -275,7 +296,7 @@ pub(super) async fn oom_alive(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn ports_once(bench: &Bench) -> Outcome {
-    if let Some(lack) = bench.lack(&[Ability::RealPorts]) {
+    if let Some(lack) = bench.lack(&[Ability::Neighbours, Ability::RealPorts]) {
         return Ok(lack);
     }
     let free = || -> Result<u16, String> {

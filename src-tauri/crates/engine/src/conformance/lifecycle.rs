@@ -254,7 +254,9 @@ pub(super) async fn inspects_gone(bench: &Bench) -> Outcome {
 
 pub(super) async fn port_automatic(bench: &Bench) -> Outcome {
     let mut service = bench.service("anywhere", SERVE)?;
-    if bench.is_real() {
+    if bench.runs_processes() {
+        service = bench.service("anywhere", "exec busybox httpd -f -p 127.0.0.1:$PORT -h /")?;
+    } else if bench.is_real() {
         service = bench.service("anywhere", "exec httpd -f -p 80 -h /")?;
     }
     service.ports = vec![PortMapping {
@@ -312,7 +314,7 @@ pub(super) async fn out_of_memory(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn resolves(bench: &Bench) -> Outcome {
-    if let Some(lack) = bench.lack(&[Ability::RealPrograms]) {
+    if let Some(lack) = bench.lack(&[Ability::Network, Ability::RealPrograms]) {
         return Ok(lack);
     }
     bench
@@ -334,7 +336,7 @@ pub(super) async fn resolves(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn volume_stays(bench: &Bench) -> Outcome {
-    if let Some(lack) = bench.lack(&[Ability::RealPrograms]) {
+    if let Some(lack) = bench.lack(&[Ability::Mounts, Ability::RealPrograms]) {
         return Ok(lack);
     }
     let with_volume = |script: &str| -> Result<InstanceSpec, String> {

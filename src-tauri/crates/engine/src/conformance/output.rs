@@ -125,7 +125,7 @@ pub(super) async fn log_binary(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn log_tty(bench: &Bench) -> Outcome {
-    if let Some(lack) = bench.lack(&[Ability::RealPrograms]) {
+    if let Some(lack) = bench.lack(&[Ability::Neighbours, Ability::RealPrograms]) {
         return Ok(lack);
     }
     let script = "printf 'h\\303\\251llo\\n'; head -c 40000 /dev/zero | tr '\\0' a; echo; printf 'no newline'";
@@ -145,6 +145,9 @@ pub(super) async fn log_tty(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn log_none(bench: &Bench) -> Outcome {
+    if let Some(lack) = bench.lack(&[Ability::Neighbours]) {
+        return Ok(lack);
+    }
     let foreign = Foreign {
         keeps_logs: false,
         ..Foreign::new("suite-mute", SERVE)
@@ -203,6 +206,9 @@ pub(super) async fn stats_stopped(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn stats_no_network(bench: &Bench) -> Outcome {
+    if let Some(lack) = bench.lack(&[Ability::Neighbours]) {
+        return Ok(lack);
+    }
     let id = bench.run_foreign(Foreign::new("suite-alone", SERVE)).await?;
     let mut samples = bench.engine.stats(&id).await.map_err(debug)?;
     let sample = samples.next().await.ok_or("the stream ended")?.map_err(debug)?;

@@ -60,6 +60,9 @@ pub(super) async fn stop_intent(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn remove(bench: &Bench) -> Outcome {
+    if let Some(lack) = bench.lack(&[Ability::Meddlers]) {
+        return Ok(lack);
+    }
     let id = bench.run("swept", STUBBORN).await?;
     let mut events = bench.events().await?;
     bench.outside.remove(&id).await?;
@@ -71,6 +74,9 @@ pub(super) async fn remove(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn restart(bench: &Bench) -> Outcome {
+    if let Some(lack) = bench.lack(&[Ability::Meddlers]) {
+        return Ok(lack);
+    }
     let id = bench.run("again", POLITE).await?;
     bench.written(&id, 1).await?;
     let before = bench.inspect(&id).await?.ok_or("it is gone")?;

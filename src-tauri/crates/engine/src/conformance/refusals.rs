@@ -60,7 +60,7 @@ pub(super) async fn image_local(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn image_missing(bench: &Bench) -> Outcome {
-    if let Some(lack) = bench.lack(&[Ability::RealPrograms]) {
+    if let Some(lack) = bench.lack(&[Ability::Images, Ability::RealPrograms]) {
         return Ok(lack);
     }
     let mut service = bench.service("imageless", SERVE)?;
@@ -99,7 +99,10 @@ pub(super) async fn port_in_use_by_program(bench: &Bench) -> Outcome {
     let (code, message) = refused(bench, on_port(bench, "second", port)?).await?;
     same("code", code, ProblemCode::PortInUse)?;
     ensure(
-        message.contains(&format!("port {port} on 127.0.0.1 is in use by another program")),
+        // Who it is can be told where the engine runs on this machine.
+        message.contains(&format!("port {port} on 127.0.0.1 is in use by another program"))
+            || message.contains(&format!("port {port} on 127.0.0.1 is in use by `"))
+                && message.contains(&format!("pid {}", std::process::id())),
         || message.clone(),
     )?;
     Ok(Verdict::Passed)
@@ -117,7 +120,9 @@ pub(super) async fn port_in_use_by_instance(bench: &Bench) -> Outcome {
     let (code, message) = refused(bench, on_port(bench, "second", port)?).await?;
     same("code", code, ProblemCode::PortInUse)?;
     ensure(
-        message.contains(&format!("port {port}")) && message.contains("suite-first"),
+        message.contains(&format!(
+            "port {port} on 127.0.0.1 is in use by the service suite/first"
+        )),
         || message.clone(),
     )?;
     Ok(Verdict::Passed)
@@ -173,10 +178,7 @@ pub(super) async fn command_missing(bench: &Bench) -> Outcome {
             continue;
         }
         let mut service = bench.service("lost", SERVE)?;
-        service.source = Source::Container {
-            image: bench.image.clone(),
-            command: Some(vec![program.to_owned()]),
-        };
+        service.source = bench.source(vec![program.to_owned()]);
         let (code, message) = refused(bench, service).await?;
         same("code", code, ProblemCode::CommandNotFound)?;
         ensure(message.contains(program), || message.clone())?;
@@ -185,6 +187,9 @@ pub(super) async fn command_missing(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn mount_missing(bench: &Bench) -> Outcome {
+    if let Some(lack) = bench.lack(&[Ability::Mounts]) {
+        return Ok(lack);
+    }
     let path = PathBuf::from("/no/such/folder-of-locald");
     let mut service = bench.service("mountless", SERVE)?;
     service.volumes = vec![VolumeMount {
@@ -200,6 +205,9 @@ pub(super) async fn mount_missing(bench: &Bench) -> Outcome {
 }
 
 pub(super) async fn name_taken(bench: &Bench) -> Outcome {
+    if let Some(lack) = bench.lack(&[Ability::Neighbours]) {
+        return Ok(lack);
+    }
     let service = bench.service("claimed", SERVE)?;
     let foreign = bench.run_foreign(Foreign::new("locald-suite-claimed", SERVE)).await?;
     let (code, message) = refused(bench, service).await?;
@@ -215,10 +223,7 @@ pub(super) async fn name_taken(bench: &Bench) -> Outcome {
 
 pub(super) async fn leaves_nothing(bench: &Bench) -> Outcome {
     let mut service = bench.service("retried", SERVE)?;
-    service.source = Source::Container {
-        image: bench.image.clone(),
-        command: Some(vec!["no-such-program".to_owned()]),
-    };
+    service.source = bench.source(vec!["no-such-program".to_owned()]);
     for _ in 0..2 {
         refused(bench, service.clone()).await?;
     }

@@ -11,14 +11,14 @@ use locald_core::{
     instance::{ObservedInstance, PublishedPort, RunState},
     spec::{Signal, VolumeSource},
 };
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::{FakeEngine, Instance, Op};
 use crate::{
-    Capabilities, Engine, EngineError, EngineEvent, EngineEventKind, EngineIdentity, EngineKind, EngineVersion,
-    ExecOutcome, InstanceSpec, LogLine, LogOptions, PrepareProgress, ProgressSink, StartedInstance, StatsSample,
-    StopRequest,
+    Capabilities, DataFacts, Engine, EngineError, EngineEvent, EngineEventKind, EngineIdentity, EngineKind,
+    EngineVersion, ExecOutcome, InstanceSpec, LogLine, LogOptions, PrepareProgress, ProgressSink, StartedInstance,
+    StatsSample, StopRequest,
 };
 
 impl FakeEngine {
@@ -65,7 +65,8 @@ impl FakeEngine {
         }
     }
 
-    fn refuse(&self, spec: &InstanceSpec) -> Option<(ProblemCode, String)> {
+    fn refuse(&self, spec: &InstanceSpec) -> Option<EngineError> {
+        let name = spec.instance_name();
         let form = spec.service.container_form();
         if let Some(program) = form
             .as_ref()
@@ -74,7 +75,8 @@ impl FakeEngine {
             && program.starts_with("no-such-")
         {
             let detail = format!("the program `{program}` does not exist in the image");
-            return Some((ProblemCode::CommandNotFound, detail));
+            let code = ProblemCode::CommandNotFound;
+            return Some(EngineError::Start { name, code, detail });
         }
         let state = self.lock();
         let own = &spec.service.id;
@@ -82,15 +84,18 @@ impl FakeEngine {
             let holder = state.instances.iter().find(|known| {
                 known.seen.service.as_ref() != Some(own) && known.seen.ports.iter().any(|held| held.host_port == port)
             });
-            let holder = match holder {
-                Some(known) => known.seen.name.as_str(),
-                None if state.taken_ports.contains(&port) => "another program",
-                None => continue,
+            let service = holder.and_then(|known| known.seen.service.clone());
+            let holder = match (holder, &service) {
+                (Some(_), Some(service)) => format!("the service {service}"),
+                (Some(known), None) => format!("container {}", known.seen.name),
+                (None, _) if state.taken_ports.contains(&port) => "another program".to_owned(),
+                (None, _) => continue,
             };
-            return Some((
-                ProblemCode::PortInUse,
-                format!("port {port} on 127.0.0.1 is in use by {holder}"),
-            ));
+            return Some(EngineError::PortInUse {
+                name,
+                detail: format!("port {port} on 127.0.0.1 is in use by {holder}"),
+                holder: service,
+            });
         }
         None
     }
@@ -107,17 +112,11 @@ impl FakeEngine {
         existing: Option<InstanceId>,
     ) -> Result<StartedInstance, EngineError> {
         self.enter(Op::Start).await?;
-        let name = spec.instance_name();
-        let refused = |code, detail| EngineError::Start {
-            name: name.clone(),
-            code,
-            detail,
-        };
         if let Some(id) = existing
             && self.with(&id, |_| ()).is_some()
         {
-            if let Some((code, detail)) = self.refuse(spec) {
-                return Err(refused(code, detail));
+            if let Some(refused) = self.refuse(spec) {
+                return Err(refused);
             }
             self.run(&id);
             return Ok(StartedInstance { id, reused: true });
@@ -170,12 +169,14 @@ impl FakeEngine {
         instance.seen.spec_hash = Some(hash);
         instance.seen.image.clone_from(image);
         instance.wants.clone_from(&spec.service.ports);
+        instance.volumes = super::data::names(spec);
         let id = self.add(instance);
         self.emit(&id, EngineEventKind::Created);
-        if let Some((code, detail)) = self.refuse(spec) {
+        if let Some(refused) = self.refuse(spec) {
             self.forget(&id);
-            return Err(EngineError::Start { name, code, detail });
+            return Err(refused);
         }
+        self.make_volumes(spec);
         self.run(&id);
         Ok(id)
     }
@@ -399,6 +400,40 @@ impl Engine for FakeEngine {
             Ok(queued.unwrap_or_else(|| run_command(command)))
         }
         .boxed()
+    }
+
+    fn data<'a>(&'a self, spec: &'a InstanceSpec) -> BoxFuture<'a, Result<Option<DataFacts>, EngineError>> {
+        self.look_at_data(spec).boxed()
+    }
+
+    fn export_data<'a>(&'a self, spec: &'a InstanceSpec, to: &'a Path) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.export(spec, to)
+    }
+
+    fn import_data<'a>(&'a self, spec: &'a InstanceSpec, from: &'a Path) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.import(spec, from)
+    }
+
+    fn erase_data<'a>(&'a self, spec: &'a InstanceSpec) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.erase(spec).boxed()
+    }
+
+    fn copy_out<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+        path: &'a str,
+        to: &'a Path,
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.file_out(instance, path, to).boxed()
+    }
+
+    fn copy_in<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+        from: &'a Path,
+        path: &'a str,
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.file_in(instance, from, path).boxed()
     }
 }
 

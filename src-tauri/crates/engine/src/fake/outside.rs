@@ -87,6 +87,7 @@ impl Instance {
             keeps_logs: true,
             command,
             wants: Vec::new(),
+            volumes: Vec::new(),
             on_term: Some(143),
             runs: 0,
         }

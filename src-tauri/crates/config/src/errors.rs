@@ -21,6 +21,7 @@ pub struct Fault {
     label: Option<String>,
     help: Option<String>,
     place: Option<Place>,
+    of_catalog: bool,
 }
 
 /// Where in the text a fault is.
@@ -42,6 +43,7 @@ impl ConfigErrors {
             label: None,
             help,
             place: None,
+            of_catalog: false,
         };
         Self {
             path: path.to_owned(),
@@ -160,6 +162,11 @@ impl Fault {
         &self.message
     }
 
+    /// Is it none with another catalog?
+    pub(crate) fn is_of_catalog(&self) -> bool {
+        self.of_catalog
+    }
+
     /// What to write instead, where that can be said.
     #[must_use]
     pub fn help(&self) -> Option<&str> {
@@ -215,6 +222,7 @@ pub(crate) struct Found {
     label: Option<String>,
     help: Option<String>,
     also: Vec<(Range<usize>, String)>,
+    of_catalog: bool,
 }
 
 impl Found {
@@ -225,6 +233,7 @@ impl Found {
             label: None,
             help: None,
             also: Vec::new(),
+            of_catalog: false,
         }
     }
 
@@ -237,6 +246,12 @@ impl Found {
     /// What to write instead. The first line is part of the one-line summary.
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// With another catalog it would be none.
+    pub(crate) fn of_catalog(mut self) -> Self {
+        self.of_catalog = true;
         self
     }
 
@@ -273,6 +288,7 @@ impl Found {
             label: self.label.as_deref().map(printable),
             help: self.help.as_deref().map(printable),
             place: Some(place),
+            of_catalog: self.of_catalog,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod atomic;
 pub mod catalog;
 mod dependencies;
+pub mod edit;
 mod engine;
 mod errors;
 mod folders;
@@ -13,9 +14,11 @@ mod project;
 pub mod provision;
 mod quantities;
 mod references;
+pub mod section;
 mod services;
 mod settings;
 mod source;
+mod text_edit;
 mod volumes;
 mod walk;
 

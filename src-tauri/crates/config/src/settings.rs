@@ -2,7 +2,7 @@
 
 mod edit;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{
     engine,
@@ -20,6 +20,12 @@ pub struct Settings {
     pub default_engine: Option<String>,
     /// `[engine] find`: look for engines at their usual places too, besides those that somebody named.
     pub usual_places: bool,
+    /// `[native] find`: look for servers that are installed on this machine.
+    pub native_find: bool,
+    /// `[native] fetch`: fetch a server that isn't.
+    pub native_fetch: bool,
+    /// `[native] postgres`: a further folder with PostgreSQL's programs.
+    pub native_postgres: Option<PathBuf>,
     /// `[notifications] enabled`: tell of crashes.
     pub notifications: bool,
     /// `[notifications] external`: tell of crashes of containers that locald did not make, too.
@@ -32,6 +38,9 @@ impl Default for Settings {
             docker_host: None,
             default_engine: None,
             usual_places: true,
+            native_find: true,
+            native_fetch: true,
+            native_postgres: None,
             notifications: true,
             notifications_external: true,
         }
@@ -61,7 +70,7 @@ impl Settings {
         let document = source::parse(path, text)?;
         let faults = Faults::new(text);
         let root = Section::root(document.as_table());
-        root.check_keys(&faults, &["engine", "notifications"], &[]);
+        root.check_keys(&faults, &["engine", "native", "notifications"], &[]);
         let mut settings = Self::default();
         let section = |name: &str, keys: &[&str]| {
             let section = root.get(name)?.table(&faults)?;
@@ -81,6 +90,16 @@ impl Settings {
                 .and_then(|node| docker_host(&node, &faults))
                 .map(str::to_owned);
         }
+        if let Some(section) = section("native", &["find", "fetch", "postgres"]) {
+            let on = |key: &str| {
+                section
+                    .get(key)
+                    .is_none_or(|node| node.boolean(&faults).unwrap_or(true))
+            };
+            settings.native_find = on("find");
+            settings.native_fetch = on("fetch");
+            settings.native_postgres = section.get("postgres").and_then(|node| folder(&node, &faults));
+        }
         if let Some(section) = section("notifications", &["enabled", "external"]) {
             let on = |key: &str| {
                 section
@@ -97,6 +116,25 @@ impl Settings {
             Err(ConfigErrors::in_text(path, text, found))
         }
     }
+}
+
+/// A folder of this machine, absolute or in the home folder.
+fn folder(node: &Node<'_>, faults: &Faults<'_>) -> Option<PathBuf> {
+    let text = node.text(faults)?;
+    let home = std::env::home_dir();
+    let path = match (text.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(text),
+    };
+    if !path.is_absolute() {
+        node.fault(
+            faults,
+            format!("`{text}` isn't a whole path"),
+            "write the folder of its programs, such as \"/usr/lib/postgresql/17/bin\"",
+        );
+        return None;
+    }
+    Some(path)
 }
 
 fn docker_host<'d>(node: &Node<'d>, faults: &Faults<'_>) -> Option<&'d str> {

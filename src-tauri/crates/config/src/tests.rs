@@ -10,6 +10,7 @@ use super::*;
 
 mod bad;
 mod catalog;
+mod edit;
 mod files;
 mod health;
 mod mutated;

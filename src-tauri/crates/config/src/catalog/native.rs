@@ -34,6 +34,18 @@ impl Entry {
         self.native.as_ref().map_or(&[], |native| &native.folders)
     }
 
+    /// Is it PostgreSQL, which has a way of its own?
+    #[must_use]
+    pub fn is_native_postgres(&self) -> bool {
+        self.native.as_ref().is_some_and(|native| native.postgres)
+    }
+
+    /// How many numbers of a server's version count: 1 for `15`, 2 for `7.0`.
+    #[must_use]
+    pub fn version_parts(&self) -> usize {
+        self.versions.parts
+    }
+
     pub(super) fn native_form(&self, values: &Values<'_>) -> Option<NativeForm> {
         let native = self.native.as_ref()?;
         Some(NativeForm {

@@ -113,7 +113,8 @@ fn entry<'d>(node: &Node<'d>, faults: &Faults<'_>, catalog: &'d Catalog) -> Opti
             }
         }
     };
-    node.fault(faults, format!("locald knows no service `{text}`"), help);
+    let fault = Found::new(node.span.clone(), format!("locald knows no service `{text}`"));
+    faults.push(fault.help(help).of_catalog());
     None
 }
 

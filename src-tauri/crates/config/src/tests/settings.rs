@@ -33,6 +33,24 @@ fn settings_read_with_defaults() {
     );
 }
 
+#[test]
+fn servers_of_this_machine_are_looked_for_unless_said() {
+    let none = read("").unwrap();
+    assert!(none.native_find && none.native_fetch && none.native_postgres.is_none());
+    let settings = read("[native]\nfind = false\nfetch = false\npostgres = \"/opt/pg/bin\"").unwrap();
+    assert!(!settings.native_find && !settings.native_fetch);
+    assert_eq!(settings.native_postgres.as_deref(), Some(Path::new("/opt/pg/bin")));
+    let text = "[native]\nfind = 1\npostgres = \"pg/bin\"\nredis = true";
+    assert_eq!(
+        told(&read(text).unwrap_err()),
+        [
+            "2:8 `native.find`: expected true or false, found an integer; ",
+            "3:12 `pg/bin` isn't a whole path; write the folder of its programs, such as \"/usr/lib/postgresql/17/bin\"",
+            "4:1 unknown key `redis` in `native`; use one of: `find`, `fetch`, `postgres`",
+        ]
+    );
+}
+
 /// The file's text after the edit.
 fn edited(before: &str, engine: Option<&str>) -> String {
     let temp = tempfile::tempdir().unwrap();

@@ -15,6 +15,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "open_url",
         "copy_text",
         "add_project",
+        "catalog",
+        "add_service",
+        "remove_service",
+        "choose",
+        "connection",
+        "snapshots",
+        "save_snapshot",
+        "restore_snapshot",
+        "remove_snapshot",
+        "trash",
+        "restore_trash",
+        "empty_trash",
         "quit",
     ];
     let manifest = tauri_build::AppManifest::new().commands(commands);

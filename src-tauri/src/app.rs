@@ -11,7 +11,7 @@ use locald_host::{Host, HostHandle, HostOptions, ShellRequest, config::Folders};
 use tauri::{Manager as _, RunEvent, WindowEvent};
 use tokio::sync::mpsc;
 
-use crate::{bus, commands, display, shell, start, streams::Streams, tray, window};
+use crate::{bus, commands, display, managed, shell, start, streams::Streams, tray, window};
 
 /// How long an orderly end may take before the process ends anyway.
 const END_TIMEOUT: Duration = Duration::from_secs(3);
@@ -67,6 +67,18 @@ pub(crate) fn run(hidden: bool, service: Option<ServiceId>) -> Result<ExitCode, 
             commands::restart_services,
             commands::mute_service,
             commands::move_service,
+            managed::catalog,
+            managed::add_service,
+            managed::remove_service,
+            managed::choose,
+            managed::connection,
+            managed::snapshots,
+            managed::save_snapshot,
+            managed::restore_snapshot,
+            managed::remove_snapshot,
+            managed::trash,
+            managed::restore_trash,
+            managed::empty_trash,
             commands::set_default_engine,
             commands::logs_open,
             commands::logs_close,

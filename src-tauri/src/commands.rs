@@ -60,7 +60,7 @@ pub(crate) struct CommandError {
 }
 
 impl CommandError {
-    fn new(code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),
@@ -77,7 +77,11 @@ impl From<RequestError> for CommandError {
             RequestError::NoSuchService(_) => "no_such_service",
             RequestError::NoSuchEngine { .. } => "no_such_engine",
             RequestError::NotOurs(_) => "not_ours",
-            RequestError::Settings(_) => "not_saved",
+            RequestError::Settings(_) | RequestError::NotSaved(_) => "not_saved",
+            RequestError::BadEntry(_) => "bad_entry",
+            RequestError::NotPossible(_) => "not_possible",
+            RequestError::NoSuchThing(_) => "no_such_thing",
+            RequestError::Failed(_) => "failed",
             RequestError::NoShell => "no_shell",
         };
         Self::new(code, error.to_string())
@@ -163,7 +167,7 @@ pub(crate) async fn move_service(
     id: ServiceId,
     engine: String,
 ) -> Result<(), CommandError> {
-    desktop.host.command(Command::Move { service: id, engine }).await?;
+    desktop.host.move_service(&id, &engine).await?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ mod app;
 mod bus;
 mod commands;
 mod display;
+mod managed;
 mod notify;
 mod shell;
 mod start;

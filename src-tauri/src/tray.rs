@@ -158,6 +158,7 @@ fn action_id(action: MenuAction) -> &'static str {
     match action {
         MenuAction::StartAll => "start-all",
         MenuAction::StopAll => "stop-all",
+        MenuAction::AddPostgres => "add-postgres",
         MenuAction::OpenDashboard => "open",
         MenuAction::Quit => "quit",
     }
@@ -173,6 +174,7 @@ fn menu_clicked(app: &AppHandle, host: &HostHandle, id: &str) {
     let all = [
         MenuAction::StartAll,
         MenuAction::StopAll,
+        MenuAction::AddPostgres,
         MenuAction::OpenDashboard,
         MenuAction::Quit,
     ];
@@ -190,9 +192,23 @@ fn menu_clicked(app: &AppHandle, host: &HostHandle, id: &str) {
     match action {
         MenuAction::StartAll => host.send(Command::Start(every())),
         MenuAction::StopAll => host.send(Command::Stop(every())),
+        MenuAction::AddPostgres => add_postgres(app.clone(), host.clone()),
         MenuAction::OpenDashboard => window::show(app, None),
         MenuAction::Quit => app::quit(app),
     }
+}
+
+fn add_postgres(app: AppHandle, host: HostHandle) {
+    tauri::async_runtime::spawn(async move {
+        match host.add_service(None, "postgres", None, None).await {
+            Ok(id) => host.send(Command::Start(vec![id])),
+            Err(error) => {
+                // The window is where a person sees what is wrong with the personal project's file.
+                tracing::warn!(%error, "PostgreSQL was not added");
+                window::show(&app, None);
+            }
+        }
+    });
 }
 
 /// On Linux the bytes go over the bus, so no file is shared with other programs or users.

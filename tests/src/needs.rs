@@ -26,6 +26,16 @@ pub fn web_view() -> bool {
     programs(DESKTOP) && programs(WEB_VIEW)
 }
 
+/// Whether this machine has a PostgreSQL server of Debian's.
+///
+/// # Panics
+/// When it hasn't and `CI` is set.
+pub fn postgres() -> bool {
+    let folders = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let found = folders.into_iter().any(|folder| folder.path().join("bin/postgres").is_file());
+    found || unmet("no PostgreSQL server; on Debian: apt-get install postgresql-15")
+}
+
 /// Whether all of these (program, Debian package) are here.
 ///
 /// # Panics

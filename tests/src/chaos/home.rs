@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::app::cli_program;
 use crate::failure;
 use crate::proc::{Tree, last_lines};
+use crate::servers;
 use crate::session::tied_command;
 use crate::wait::{LATER, eventually};
 
@@ -65,6 +66,19 @@ impl Home {
         let home = Self { root, env };
         home.write("home/.config/locald/settings.toml", "[engine]\nfind = false\n");
         home
+    }
+
+    /// Lets servers without a container keep their data below it.
+    ///
+    /// # Panics
+    /// When the folders cannot be made.
+    pub fn lend_data_folder(&self) {
+        servers::lend_data_folder(self.root(), &self.data());
+    }
+
+    /// locald's data folder.
+    pub fn data(&self) -> PathBuf {
+        self.root().join("home/.local/share/locald")
     }
 
     /// Sets a variable for every program from now on.
@@ -141,6 +155,7 @@ impl Default for Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
+        servers::sweep(self.root());
         if std::thread::panicking() {
             let folder = failure::folder();
             if fs::create_dir_all(&folder).is_ok() {

@@ -44,9 +44,15 @@ impl Effects {
     pub(crate) fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Prepare { ticket, engine, spec } => {
+                let gate = self.supervisor.gate().clone();
                 self.operate(ticket, &engine, |engine, supervisor, ticket| async move {
                     let spec = InstanceSpec { service: spec };
+                    let admitted = match &engine {
+                        Ok(engine) => gate.admit(&spec, engine).await,
+                        Err(_) => Ok(()),
+                    };
                     let result = match engine {
+                        Ok(_) if admitted.is_err() => admitted,
                         Ok(engine) => prepare(&engine, &spec, &supervisor, &ticket).await,
                         Err(problem) => Err(problem),
                     };
@@ -59,9 +65,10 @@ impl Effects {
                 spec,
                 existing,
             } => {
+                let open = self.supervisor.gate().open(&spec.id);
                 self.operate(ticket, &engine, |engine, _, ticket| async move {
                     let spec = InstanceSpec { service: spec };
-                    let result = match engine {
+                    let result = match open.and(engine) {
                         Ok(engine) => engine
                             .start(&spec, existing)
                             .await

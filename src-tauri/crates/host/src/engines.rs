@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use locald_core::{EngineId, Event, Problem, ProblemCode};
-use locald_engine::{EngineIdentity, SharedEngine};
+use locald_core::{EngineId, Event, Problem, ProblemCode, offers::Server};
+use locald_engine::{EngineIdentity, EngineKind, SharedEngine};
 use locald_engine_docker::{Candidate, DockerEngine, Sources, discover};
 
 use crate::{link::Restart, store::Store, supervisor::SupervisorHandle};
@@ -18,7 +18,10 @@ const LOOK_AROUND: Duration = Duration::from_secs(5);
 
 /// The engines by id. What is known of them is in the state; this is only the way to them.
 #[derive(Clone, Default)]
-pub(crate) struct Engines(Arc<RwLock<BTreeMap<EngineId, Entry>>>);
+pub(crate) struct Engines {
+    known: Arc<RwLock<BTreeMap<EngineId, Entry>>>,
+    servers: Arc<RwLock<Vec<Server>>>,
+}
 
 #[derive(Clone)]
 struct Entry {
@@ -36,11 +39,30 @@ impl std::fmt::Debug for Engines {
 
 impl Engines {
     fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<EngineId, Entry>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<EngineId, Entry>> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Servers that run without a container, as of the last look.
+    pub(crate) fn servers(&self) -> Vec<Server> {
+        self.servers.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn note_servers(&self, servers: &[Server]) {
+        *self.servers.write().unwrap_or_else(PoisonError::into_inner) = servers.to_vec();
+    }
+
+    /// Those that may run servers without a container.
+    pub(crate) fn with_servers(&self) -> Vec<SharedEngine> {
+        let native = |entry: &&Entry| entry.engine.identity().kind == EngineKind::Native;
+        self.read()
+            .values()
+            .filter(native)
+            .map(|entry| SharedEngine::clone(&entry.engine))
+            .collect()
     }
 
     /// Adds one; `false` when its id is taken.
@@ -219,7 +241,6 @@ pub(crate) fn found(engine: &SharedEngine) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use locald_engine::EngineKind;
 
     #[test]
     fn an_endpoint_keeps_the_id_it_had() {

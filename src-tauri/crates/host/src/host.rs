@@ -8,9 +8,14 @@ use std::{
 
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
-use locald_config::{ConfigErrors, Folders, Settings};
-use locald_core::{Command, Event, Problem, ProjectName, ServiceId, Snapshot, snapshot::StateKind};
-use locald_engine::{EngineError, StatsSample};
+use locald_config::{ConfigErrors, Folders, Settings, catalog::Catalog};
+use locald_core::{
+    Choice, Command, Event, Problem, ProjectName, ServiceId, Snapshot,
+    snapshot::StateKind,
+    spec::Connection,
+    view::managed::{CatalogItem, SavedSnapshot, TrashItem},
+};
+use locald_engine::{Engine as _, EngineError, StatsSample};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::{
@@ -18,6 +23,8 @@ use crate::{
     engines::Finder,
     lock::{HostLock, LockError},
     logs::{self, LogItem},
+    managed::Keeper,
+    native,
     projects::Projects,
     store::Store,
     supervisor::{Step, Supervisor, SupervisorHandle},
@@ -93,6 +100,21 @@ pub enum RequestError {
     /// The settings could not be written.
     #[error("the setting was not saved: {0}")]
     Settings(String),
+    /// There is no such catalog entry or version.
+    #[error("{0}")]
+    BadEntry(String),
+    /// It doesn't fit the service, or its state.
+    #[error("{0}")]
+    NotPossible(String),
+    /// Nothing has this name.
+    #[error("{0}")]
+    NoSuchThing(String),
+    /// A file could not be written.
+    #[error("it was not saved: {0}")]
+    NotSaved(String),
+    /// It was tried and went wrong; what was there is there.
+    #[error("{0}")]
+    Failed(String),
     /// The host has no window.
     #[error("this host has no display")]
     NoShell,
@@ -114,6 +136,7 @@ pub struct Host {
 pub struct HostHandle {
     supervisor: SupervisorHandle,
     projects: Projects,
+    keeper: Keeper,
     shell: Option<mpsc::UnboundedSender<ShellRequest>>,
     quit: watch::Sender<bool>,
     notifications: NotificationSettings,
@@ -167,14 +190,34 @@ impl Host {
         };
         notices.extend(finder.look());
         let finding = tokio::spawn(finder.keep_looking());
+        supervisor
+            .handle()
+            .gate()
+            .records
+            .open(folders.data.join("services.json"));
+        let (catalog, complaints) = Catalog::load(&folders);
+        notices.extend(complaints.iter().map(|errors| {
+            format!(
+                "An entry of your catalog is not in use, for an error in it: {}",
+                errors.summary()
+            )
+        }));
+        let native = native::engine(&folders, &settings, &catalog);
+        let offers = native.offers().await;
+        supervisor.handle().engines().note_servers(&offers.servers);
+        let engine = native.identity().id.clone();
+        supervisor.handle().add_engine(native);
+        supervisor.handle().send(Event::EngineOffered { engine, offers });
+        let projects = Projects::start(folders.clone(), store, supervisor.handle(), catalog).await;
+        let keeper = Keeper::new(&folders, supervisor.handle(), projects.clone());
         if !notices.is_empty() {
             supervisor.handle().send(Event::NoticesChanged(notices));
         }
-        let projects = Projects::start(folders.clone(), store, supervisor.handle()).await;
         let (quit, quits) = watch::channel(false);
         let handle = HostHandle {
             supervisor: supervisor.handle(),
             projects,
+            keeper,
             shell,
             quit,
             notifications: NotificationSettings {
@@ -231,10 +274,134 @@ impl HostHandle {
         if let Some(id) = command.services().iter().find(|id| snapshot.service(id).is_none()) {
             return Err(RequestError::NoSuchService(id.clone()));
         }
-        if let Command::Move { service, engine } = &command {
-            self.may_move(&snapshot, service, engine)?;
-        }
         Ok(self.supervisor.command(command).await)
+    }
+
+    /// Has a service run on another engine from now on, with its data; the old is kept in the trash.
+    ///
+    /// # Errors
+    /// When there is no such service or engine, or the data could not be carried over: then all is as it was.
+    pub async fn move_service(&self, service: &ServiceId, engine: &str) -> Result<Option<TrashItem>, RequestError> {
+        let snapshot = self.snapshot();
+        if snapshot.service(service).is_none() {
+            return Err(RequestError::NoSuchService(service.clone()));
+        }
+        self.may_move(&snapshot, service, engine)?;
+        let engines = &snapshot.engines;
+        let target = engines
+            .iter()
+            .find(|known| known.id.as_str() == engine)
+            .or_else(|| engines.iter().find(|known| known.kind == engine));
+        match target {
+            Some(target) => self.keeper.move_to(service, target.id.clone()).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The catalog, with what is on this machine.
+    pub async fn catalog(&self) -> Vec<CatalogItem> {
+        self.keeper.catalog().await
+    }
+
+    /// Adds a managed service to the project file in a folder (`None`: the personal project) and loads it. It is not
+    /// started by this.
+    ///
+    /// # Errors
+    /// When there is no such entry or version, the name is no name or taken, or the file can't be read or written.
+    pub async fn add_service(
+        &self,
+        folder: Option<PathBuf>,
+        entry: &str,
+        version: Option<&str>,
+        name: Option<&str>,
+    ) -> Result<ServiceId, RequestError> {
+        self.keeper.add(folder, entry, version, name).await
+    }
+
+    /// Stops a service, takes it out of its project file and puts its data into the trash.
+    ///
+    /// # Errors
+    /// When it isn't known or not locald's, does not stop, or the file can't be written.
+    pub async fn remove_service(&self, service: &ServiceId) -> Result<Option<TrashItem>, RequestError> {
+        self.keeper.remove(service).await
+    }
+
+    /// Takes a way out of the fault that a service shows, and starts it.
+    ///
+    /// # Errors
+    /// When the way doesn't fit, or went wrong; the data is as it was then.
+    pub async fn choose(&self, service: &ServiceId, choice: Choice) -> Result<(), RequestError> {
+        self.keeper.choose(service, choice).await
+    }
+
+    /// How programs of this machine connect to a service.
+    ///
+    /// # Errors
+    /// When it isn't known, or locald doesn't know how to connect to it.
+    pub fn connection(&self, service: &ServiceId) -> Result<Arc<Connection>, RequestError> {
+        let snapshot = self.snapshot();
+        let known = snapshot
+            .service(service)
+            .ok_or_else(|| RequestError::NoSuchService(service.clone()))?;
+        known.connection.clone().ok_or_else(|| {
+            RequestError::NotPossible(format!(
+                "{service} is not made from the catalog, so locald doesn't know how to connect to it"
+            ))
+        })
+    }
+
+    /// A service's saved states, newest first.
+    ///
+    /// # Errors
+    /// When it isn't known.
+    pub async fn saved(&self, service: &ServiceId) -> Result<Vec<SavedSnapshot>, RequestError> {
+        self.keeper.snapshots(service).await
+    }
+
+    /// Saves the state of a service's data; it is stopped meanwhile.
+    ///
+    /// # Errors
+    /// When it isn't known, has no data, or the data could not be copied.
+    pub async fn save(&self, service: &ServiceId, name: Option<String>) -> Result<SavedSnapshot, RequestError> {
+        self.keeper.save_snapshot(service, name).await
+    }
+
+    /// Puts a saved state in the place of a service's data, which goes to the trash.
+    ///
+    /// # Errors
+    /// When there is none of that name, it doesn't fit, or could not be copied; the data is as it was then.
+    pub async fn restore(&self, service: &ServiceId, name: &str) -> Result<Option<TrashItem>, RequestError> {
+        self.keeper.restore_snapshot(service, name).await
+    }
+
+    /// Removes a saved state for good.
+    ///
+    /// # Errors
+    /// When there is none of that name, or it could not be removed.
+    pub async fn remove_saved(&self, service: &ServiceId, name: &str) -> Result<(), RequestError> {
+        self.keeper.remove_snapshot(service, name).await
+    }
+
+    /// What is in the trash, newest first.
+    #[must_use]
+    pub fn trash(&self) -> Vec<TrashItem> {
+        self.keeper.trash()
+    }
+
+    /// Puts back what is in the trash; gives the service, and what of it went to the trash instead.
+    ///
+    /// # Errors
+    /// When there is nothing of that name, or it could not be put back.
+    pub async fn restore_trash(&self, id: &str) -> Result<(ServiceId, Option<TrashItem>), RequestError> {
+        self.keeper.restore_trash(id).await
+    }
+
+    /// Removes for good what is in the trash, or one thing of it; gives what was removed.
+    ///
+    /// # Errors
+    /// When there is nothing of that name, or its engine doesn't answer.
+    pub async fn empty_trash(&self, id: Option<&str>) -> Result<Vec<TrashItem>, RequestError> {
+        self.keeper.empty_trash(id).await
     }
 
     fn may_move(&self, snapshot: &Snapshot, service: &ServiceId, word: &str) -> Result<(), RequestError> {

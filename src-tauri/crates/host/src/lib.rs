@@ -8,6 +8,8 @@ mod host;
 mod link;
 mod lock;
 mod logs;
+mod managed;
+mod native;
 mod probe;
 mod projects;
 mod store;

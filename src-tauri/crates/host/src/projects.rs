@@ -8,15 +8,19 @@ use std::{
 };
 
 use locald_config::{
-    ConfigErrors, Folders, PERSONAL_PROJECT, PROJECT_FILE, ProjectFile, load_personal_project, load_project,
-    personal_project_path,
+    ConfigErrors, Folders, PERSONAL_PROJECT, PROJECT_FILE, ProjectFile, catalog::Catalog, load_personal_project_with,
+    load_project_with, personal_project_path,
 };
-use locald_core::{Event, Problem, ProblemCode, ProjectName, event::ProjectSpec};
+use locald_core::{
+    Event, Problem, ProblemCode, ProjectName, ServiceId, ServiceSpec, event::ProjectSpec, offers::Server,
+    view::managed::CatalogItem,
+};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::{Mutex, mpsc};
 
 use crate::{
     host::RequestError,
+    managed::Provisioner,
     store::{KnownProject, Store},
     supervisor::SupervisorHandle,
 };
@@ -35,13 +39,16 @@ struct Inner {
     supervisor: SupervisorHandle,
     /// By the folder that holds the file.
     known: BTreeMap<PathBuf, ProjectName>,
+    /// What each declared when it was last read without a fault.
+    declared: BTreeMap<ProjectName, Vec<Arc<ServiceSpec>>>,
+    catalog: Arc<Catalog>,
     /// `None` where the system has no way to watch; files are then read on `up` only.
     watcher: Option<RecommendedWatcher>,
 }
 
 impl Projects {
     /// Loads the personal project and every remembered one, and begins to watch them.
-    pub(crate) async fn start(folders: Folders, store: Store, supervisor: SupervisorHandle) -> Self {
+    pub(crate) async fn start(folders: Folders, store: Store, supervisor: SupervisorHandle, catalog: Catalog) -> Self {
         let (changed, changes) = mpsc::unbounded_channel::<PathBuf>();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let Ok(event) = event else { return };
@@ -67,6 +74,8 @@ impl Projects {
             store,
             supervisor,
             known: BTreeMap::new(),
+            declared: BTreeMap::new(),
+            catalog: Arc::new(catalog),
             watcher,
         };
         let projects = Self {
@@ -96,6 +105,72 @@ impl Projects {
         self.inner.lock().await.load(folder).await
     }
 
+    /// What is declared of a service, and the folder of its project.
+    pub(crate) async fn declared(&self, service: &ServiceId) -> Option<(Arc<ServiceSpec>, PathBuf)> {
+        let inner = self.inner.lock().await;
+        let specs = inner.declared.get(&service.project)?;
+        let spec = specs.iter().find(|spec| spec.id == *service)?;
+        let folder = inner.known.iter().find(|(_, name)| **name == service.project)?.0;
+        Some((Arc::clone(spec), folder.clone()))
+    }
+
+    /// All that all projects declare.
+    pub(crate) async fn all_declared(&self) -> Vec<Arc<ServiceSpec>> {
+        let inner = self.inner.lock().await;
+        inner.declared.values().flatten().cloned().collect()
+    }
+
+    /// Reads the project of a service again, because what the service is given has changed.
+    pub(crate) async fn refresh(&self, service: &ServiceId) -> Result<(), RequestError> {
+        let mut inner = self.inner.lock().await;
+        let folder = inner.known.iter().find(|(_, name)| **name == service.project);
+        let folder = folder.map(|(folder, _)| folder.clone());
+        match folder {
+            Some(folder) => inner.load(&folder).await.map(drop),
+            None => Err(RequestError::NoSuchService(service.clone())),
+        }
+    }
+
+    /// The catalog, with what is on this machine.
+    pub(crate) async fn catalog_items(&self) -> Vec<CatalogItem> {
+        let inner = self.inner.lock().await;
+        let servers = inner.servers().await;
+        let here = |entry: &str| -> Vec<String> {
+            let servers = servers.iter().filter(|server| server.here && server.entry == entry);
+            servers.map(|server| server.version.clone()).collect()
+        };
+        inner
+            .catalog
+            .entries()
+            .map(|entry| entry.item(&here(entry.name())))
+            .collect()
+    }
+
+    /// The entry of a name or another name of it, and the version to use.
+    pub(crate) async fn choose(&self, entry: &str, version: Option<&str>) -> Result<(String, String), RequestError> {
+        let inner = self.inner.lock().await;
+        let found = inner.catalog.entry(entry).ok_or_else(|| {
+            let known: Vec<&str> = inner.catalog.entries().map(|entry| entry.name()).collect();
+            RequestError::BadEntry(format!(
+                "there is no `{entry}` in the catalog; it has {}",
+                known.join(", ")
+            ))
+        })?;
+        let version = match version {
+            Some(version) if found.accepts(version) => version.to_owned(),
+            Some(version) => {
+                let known: Vec<&str> = found.versions().collect();
+                return Err(RequestError::BadEntry(format!(
+                    "there is no {} {version}; there are {}",
+                    found.title(),
+                    known.join(", ")
+                )));
+            }
+            None => Provisioner::default_version(found, &inner.servers().await),
+        };
+        Ok((found.name().to_owned(), version))
+    }
+
     async fn follow(self, mut changes: mpsc::UnboundedReceiver<PathBuf>) {
         while let Some(first) = changes.recv().await {
             let mut folders = vec![first];
@@ -121,11 +196,38 @@ impl Inner {
     }
 
     fn read(&self, folder: &Path) -> Result<ProjectFile, ConfigErrors> {
-        if self.is_personal(folder) {
-            load_personal_project(&self.folders)
+        let taken = self.declared.values().flatten();
+        let taken = taken.flat_map(|spec| spec.ports.iter().filter_map(|port| Some((spec.id.clone(), port.host?))));
+        let mut provisioner = Provisioner::new(
+            self.supervisor.gate().records.clone(),
+            self.known_servers(),
+            taken.collect(),
+        );
+        let read = if self.is_personal(folder) {
+            load_personal_project_with(&self.folders, &self.catalog, &mut provisioner)
         } else {
-            load_project(&folder.join(PROJECT_FILE))
+            load_project_with(&folder.join(PROJECT_FILE), &self.catalog, &mut provisioner)
+        };
+        if let Some(error) = provisioner.not_saved() {
+            tracing::error!(%error, "what services were given is not saved");
         }
+        read
+    }
+
+    /// Servers as of the last look.
+    fn known_servers(&self) -> Vec<Server> {
+        self.supervisor.engines().servers()
+    }
+
+    /// Servers as of now; what an engine offers is told on.
+    async fn servers(&self) -> Vec<Server> {
+        for engine in self.supervisor.engines().with_servers() {
+            let offers = engine.offers().await;
+            self.supervisor.engines().note_servers(&offers.servers);
+            let engine = engine.identity().id.clone();
+            self.supervisor.send(Event::EngineOffered { engine, offers });
+        }
+        self.known_servers()
     }
 
     fn watch(&mut self, folder: &Path) {
@@ -161,11 +263,13 @@ impl Inner {
         if let Some(old) = self.known.insert(folder.to_owned(), name.clone())
             && old != name
         {
+            self.declared.remove(&old);
             self.supervisor.send(Event::ProjectForgotten(old));
         }
         self.remember();
         self.watch(folder);
-        self.supervisor.apply(loaded(file)).await;
+        let project = self.declare(file);
+        self.supervisor.apply(Event::ProjectLoaded(project)).await;
         Ok(name)
     }
 
@@ -184,6 +288,16 @@ impl Inner {
         }
     }
 
+    fn declare(&mut self, file: ProjectFile) -> ProjectSpec {
+        let services: Vec<Arc<ServiceSpec>> = file.services.into_iter().map(Arc::new).collect();
+        self.declared.insert(file.name.clone(), services.clone());
+        ProjectSpec {
+            name: file.name,
+            folder: file.folder,
+            services,
+        }
+    }
+
     /// Reads a known project's file again; a broken one leaves the last good one in use.
     fn reload(&mut self, folder: &Path) {
         let Some(name) = self.known.get(folder).cloned() else {
@@ -191,7 +305,8 @@ impl Inner {
         };
         let problem = match self.read(folder) {
             Ok(file) if file.name == name => {
-                self.supervisor.send(loaded(file));
+                let project = self.declare(file);
+                self.supervisor.send(Event::ProjectLoaded(project));
                 return;
             }
             Ok(file) => Problem::new(
@@ -213,12 +328,4 @@ impl Inner {
             problem,
         });
     }
-}
-
-fn loaded(file: ProjectFile) -> Event {
-    Event::ProjectLoaded(ProjectSpec {
-        name: file.name,
-        folder: file.folder,
-        services: file.services.into_iter().map(Arc::new).collect(),
-    })
 }

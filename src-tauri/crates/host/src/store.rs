@@ -71,7 +71,7 @@ impl Store {
 }
 
 /// A file that is missing is empty. One that is damaged is set aside, never overwritten: a person may want to look.
-fn read<T: DeserializeOwned + Default>(path: &Path) -> T {
+pub(crate) fn read<T: DeserializeOwned + Default>(path: &Path) -> T {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) => {
@@ -91,7 +91,7 @@ fn read<T: DeserializeOwned + Default>(path: &Path) -> T {
     })
 }
 
-fn write<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+pub(crate) fn write<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     let mut bytes = serde_json::to_vec_pretty(value)?;
     bytes.push(b'\n');
     write_atomically(path, &bytes, 0o600)

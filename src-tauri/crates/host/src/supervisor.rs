@@ -14,6 +14,7 @@ use crate::{
     effects::Effects,
     engines::{self, Engines, Merged},
     link,
+    managed::Gate,
 };
 
 /// How many steps a slow subscriber may lag behind before it has to compare snapshots itself.
@@ -48,6 +49,7 @@ pub struct SupervisorHandle {
     steps: broadcast::Sender<Step>,
     engines: Engines,
     merged: Merged,
+    gate: Gate,
 }
 
 pub(crate) enum Input {
@@ -72,6 +74,7 @@ impl Supervisor {
             steps: steps.clone(),
             engines: Engines::default(),
             merged: Merged::default(),
+            gate: Gate::default(),
         };
         handle.send(Event::MemoryRestored(memory));
         for engine in engines {
@@ -114,6 +117,11 @@ impl SupervisorHandle {
     /// The ways that turned out to lead to an engine that is connected already.
     pub(crate) fn merged(&self) -> &Merged {
         &self.merged
+    }
+
+    /// What is looked at before a managed service is started.
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// Sends a command and waits until it is in the picture; gives the `seq` from which on snapshots reflect it.

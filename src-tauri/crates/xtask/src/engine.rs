@@ -20,6 +20,14 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
+    /// One that runs, if any.
+    pub(crate) fn find() -> Self {
+        Self {
+            host: None,
+            private: None,
+        }
+    }
+
     /// Finds one that runs, or starts a private one as root.
     pub(crate) fn ensure() -> Result<Self, String> {
         if sh::output("docker", &["version", "--format", "{{.Server.Version}}"]).is_some() {

@@ -16,7 +16,9 @@ mod ui;
 use std::process::ExitCode;
 
 const USAGE: &str =
-    "cargo xtask run [--once]     open the app with the project in examples/shop (--once: end after the screenshot)
+    "cargo xtask run [--once] [--engine]
+                             open the app with the project in examples/shop, or examples/database where no container
+                             engine answers (--once: end after the screenshot; --engine: root gets a private Docker engine)
 cargo xtask test [--fast]    run every test (--fast: without the end-to-end ones)
 cargo xtask bench [NAME]     run the benchmarks, or one of them
 cargo xtask chaos [--seed N] [--minutes M] [--keep-going]
@@ -30,8 +32,9 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
-        ["run"] => run::run(false),
-        ["run", "--once"] => run::run(true),
+        ["run", options @ ..] if options.iter().all(|option| ["--once", "--engine"].contains(option)) => {
+            run::run(options.contains(&"--once"), options.contains(&"--engine"))
+        }
         ["test"] => test::run(false),
         ["test", "--fast"] => test::run(true),
         ["bench", names @ ..] => bench::run(names),

@@ -31,6 +31,18 @@ pub(crate) const ENGINE: &[&str] = &[
     "slirp4netns",
     "uidmap",
 ];
+/// A PostgreSQL for services without a container engine.
+pub(crate) const POSTGRES: &[&str] = &["postgresql", "postgresql-client"];
+/// Further servers, for the tests of the catalog.
+pub(crate) const SERVERS: &[&str] = &[
+    "redis-server",
+    "mariadb-server",
+    "rabbitmq-server",
+    "memcached",
+    "nats-server",
+    "mosquitto",
+    "etcd-server",
+];
 /// What only the tests need.
 pub(crate) const TEST: &[&str] = &[
     "webkit2gtk-driver",
@@ -44,7 +56,7 @@ pub(crate) const TEST: &[&str] = &[
     "faketime",
 ];
 /// All of them.
-pub(crate) const ALL: &[&[&str]] = &[BUILD, DISPLAY, ENGINE, TEST];
+pub(crate) const ALL: &[&[&str]] = &[BUILD, DISPLAY, ENGINE, POSTGRES, SERVERS, TEST];
 
 /// Installs what is missing of these.
 pub(crate) fn install(groups: &[&[&str]]) -> Result<(), String> {
@@ -63,20 +75,56 @@ pub(crate) fn install(groups: &[&[&str]]) -> Result<(), String> {
     }
     sh::step(&format!("installing {}", missing.join(" ")));
     let apt = |args: &[&str]| {
-        let mut command = if sh::is_root() {
-            Command::new("apt-get")
-        } else {
-            let mut sudo = Command::new("sudo");
-            sudo.arg("apt-get");
-            sudo
-        };
+        let mut command = as_root("apt-get");
         command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
         sh::run(&mut command)
     };
     apt(&["update", "-qq"])?;
-    let mut args = vec!["install", "-y", "-qq", "--no-install-recommends"];
-    args.extend(&missing);
-    apt(&args)
+    let install = |packages: &[&str]| {
+        let mut args = vec!["install", "-y", "-qq", "--no-install-recommends"];
+        args.extend(packages);
+        apt(&args)
+    };
+    if missing.iter().any(|package| POSTGRES.contains(package)) {
+        // locald runs servers of its own: one of the system's would only hold the port.
+        install(&["postgresql-common"])?;
+        let mut edit = as_root("sed");
+        sh::run(edit.args(["-i", "-E", "s/^#?(create_main_cluster) .*/\\1 = false/", CREATE_CLUSTER]))?;
+    }
+    let policy = missing.iter().any(|package| SERVERS.contains(package)) && sh::is_root();
+    let forbidden = policy && forbid_starts()?;
+    let installed = install(&missing);
+    if forbidden {
+        std::fs::remove_file(POLICY).map_err(|error| format!("{POLICY}: {error}"))?;
+    }
+    installed
+}
+
+/// Debian's setting of whether installing PostgreSQL makes and starts a server.
+const CREATE_CLUSTER: &str = "/etc/postgresql-common/createcluster.conf";
+/// Asked by Debian's packages before they start what they install.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// Has packages start nothing: tests start servers of their own. Says whether it was not so already.
+fn forbid_starts() -> Result<bool, String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    if std::path::Path::new(POLICY).exists() {
+        return Ok(false);
+    }
+    std::fs::write(POLICY, "#!/bin/sh\nexit 101\n").map_err(|error| format!("{POLICY}: {error}"))?;
+    std::fs::set_permissions(POLICY, std::fs::Permissions::from_mode(0o755))
+        .map_err(|error| format!("{POLICY}: {error}"))?;
+    Ok(true)
+}
+
+fn as_root(program: &str) -> Command {
+    if sh::is_root() {
+        Command::new(program)
+    } else {
+        let mut sudo = Command::new("sudo");
+        sudo.arg(program);
+        sudo
+    }
 }
 
 fn installed(package: &str) -> bool {

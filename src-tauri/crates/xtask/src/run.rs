@@ -9,14 +9,27 @@ use std::{
 use crate::{display::Display, engine::Engine, example, packages, sh, ui};
 
 /// Builds and runs the app until it is quit; `once` ends it after the screenshot.
-pub(crate) fn run(once: bool) -> Result<(), String> {
-    packages::install(&[packages::BUILD])?;
+/// With `private_engine`, root gets a Docker engine of its own where none answers.
+pub(crate) fn run(once: bool, private_engine: bool) -> Result<(), String> {
+    packages::install(&[packages::BUILD, packages::POSTGRES])?;
     ui::build()?;
     sh::step("building the app");
-    sh::run(&mut sh::cargo(&["build", "-p", "locald-desktop", "-p", "locald-cli"]))?;
+    sh::run(&mut sh::cargo(&[
+        "build",
+        "-p",
+        "locald-desktop",
+        "-p",
+        "locald-cli",
+        "-p",
+        "locald-engine-native",
+    ]))?;
     let mut display = Display::ensure()?;
     let runtime = own_folders(&mut display)?;
-    let engine = Engine::ensure()?;
+    let engine = if private_engine {
+        Engine::ensure()?
+    } else {
+        Engine::find()
+    };
     let answers = engine.answers();
     if answers {
         example::images(&engine)?;
@@ -36,15 +49,17 @@ pub(crate) fn run(once: bool) -> Result<(), String> {
         .map_err(|error| format!("locald-desktop: {error}"))?;
     let result = (|| {
         wait_for_host(&mut app, &runtime)?;
-        let example = sh::root().join("examples/shop");
+        let example = sh::root().join(if answers { "examples/shop" } else { "examples/database" });
         let locald = |args: &[&str]| {
             let mut command = with_env(&bin.join("locald"));
             sh::run(command.args(["--project"]).arg(&example).args(args))
         };
-        if answers {
-            locald(&["up", "--wait"])?;
-        }
+        locald(&["up", "--wait"])?;
         locald(&["status"])?;
+        if !answers {
+            sh::say("\nNo container engine answers, and none is needed. The database's URL:");
+            locald(&["url", "db"])?;
+        }
         if display.is_virtual() {
             let picture = sh::target().join("xtask/screenshot.png");
             std::fs::create_dir_all(picture.parent().unwrap_or(&picture)).map_err(|error| error.to_string())?;
@@ -52,9 +67,7 @@ pub(crate) fn run(once: bool) -> Result<(), String> {
             sh::say(&format!("\nA screenshot of the app is in {}", picture.display()));
         }
         if once {
-            if answers {
-                locald(&["down"])?;
-            }
+            locald(&["down"])?;
             return Ok(());
         }
         sh::say("\nThe app runs; end it with Ctrl-C. In another terminal, `locald` is:");
@@ -79,7 +92,7 @@ pub(crate) fn run(once: bool) -> Result<(), String> {
 /// Gives the app folders of its own, so that a locald that the person uses, or another checkout's, is left alone. The
 /// runtime folder stays the session's where there is one: a compositor's socket may be in it. Gives locald's in it.
 fn own_folders(display: &mut Display) -> Result<PathBuf, String> {
-    let home = sh::target().join("xtask/home");
+    let home = home()?;
     for (name, folder) in [
         ("XDG_CONFIG_HOME", "config"),
         ("XDG_STATE_HOME", "state"),
@@ -112,6 +125,23 @@ fn own_folders(display: &mut Display) -> Result<PathBuf, String> {
         }
     }
 }
+
+/// Where all of it is. Servers refuse to run as root, so root's are lent to `nobody`: locald runs them as the owner of its
+/// data folder. A folder of root's own is no way to it.
+fn home() -> Result<PathBuf, String> {
+    if !sh::is_root() {
+        return Ok(sh::target().join("xtask/home"));
+    }
+    let home = PathBuf::from("/var/lib/locald-run");
+    let data = home.join("data/locald");
+    let failed = |error: std::io::Error| format!("{}: {error}", data.display());
+    std::fs::create_dir_all(&data).map_err(failed)?;
+    std::os::unix::fs::chown(&data, Some(NOBODY), Some(NOBODY)).map_err(failed)?;
+    Ok(home)
+}
+
+/// The user of that name on Debian and Ubuntu.
+const NOBODY: u32 = 65534;
 
 /// Waits until the app is the user's host: a command that comes earlier would start one of its own, which the app then
 /// takes over from.

@@ -4,9 +4,13 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use locald_core::{
-    ServiceId,
+    Choice, ServiceId,
+    spec::Connection,
     state::Mute,
-    view::status::{Record, Status},
+    view::{
+        managed::{CatalogItem, SavedSnapshot, TrashItem},
+        status::{Record, Status},
+    },
 };
 use locald_engine::LogStream;
 use serde::{Deserialize, Serialize};
@@ -80,6 +84,74 @@ pub enum Request {
     DefaultEngine {
         /// Its id or family; `null` leaves it to locald.
         engine: Option<String>,
+    },
+    /// The catalog: the answer has `catalog`.
+    Catalog,
+    /// Add a managed service to a project file, and load it: the answer has `service`.
+    Add {
+        /// The folder of the project; `null` for the personal one.
+        folder: Option<PathBytes>,
+        /// The catalog entry.
+        entry: String,
+        /// Which version; `null` leaves it to locald.
+        version: Option<String>,
+        /// What to call it; `null` for the entry's name, or that with a number.
+        name: Option<String>,
+    },
+    /// Stop a service, take it out of its project file and put its data into the trash: the answer has `trash`.
+    Remove {
+        /// Which one.
+        service: ServiceId,
+    },
+    /// Take a way out of the fault that a service shows.
+    Choose {
+        /// Which one.
+        service: ServiceId,
+        /// Which way.
+        choice: Choice,
+    },
+    /// How programs of this machine connect to a service: the answer has `connection`.
+    Connection {
+        /// Which one.
+        service: ServiceId,
+    },
+    /// A service's saved states: the answer has `snapshots`.
+    Snapshots {
+        /// Which one.
+        service: ServiceId,
+    },
+    /// Save the state of a service's data; it is stopped meanwhile. The answer has `snapshots`: the new one.
+    SaveSnapshot {
+        /// Whose.
+        service: ServiceId,
+        /// What to call it; `null` for the time.
+        name: Option<String>,
+    },
+    /// Put a saved state in the place of a service's data, which goes to the trash: the answer has `trash`.
+    RestoreSnapshot {
+        /// Whose.
+        service: ServiceId,
+        /// Which one.
+        name: String,
+    },
+    /// Remove a saved state for good.
+    RemoveSnapshot {
+        /// Whose.
+        service: ServiceId,
+        /// Which one.
+        name: String,
+    },
+    /// What is in the trash: the answer has `trash`.
+    Trash,
+    /// Put back what is in the trash; what is in its place goes there: the answer has `service` and `trash`.
+    RestoreTrash {
+        /// Which one.
+        id: String,
+    },
+    /// Remove for good what is in the trash: the answer has `trash`, what was removed.
+    EmptyTrash {
+        /// Only this one; `null` for all.
+        id: Option<String>,
     },
     /// A service's log.
     Logs {
@@ -207,6 +279,21 @@ pub struct Done {
     pub project: Option<String>,
     /// Why a log ended.
     pub reason: Option<String>,
+    /// The service it came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceId>,
+    /// The catalog.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalog: Option<Vec<CatalogItem>>,
+    /// How to connect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<Box<Connection>>,
+    /// Saved states.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshots: Option<Vec<SavedSnapshot>>,
+    /// Things in the trash, or put there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trash: Option<Vec<TrashItem>>,
 }
 
 /// Why a request was refused.
@@ -238,8 +325,16 @@ pub enum RefusalCode {
     NoSuchEngine,
     /// locald did not make it, so it does not do that with it.
     NotOurs,
-    /// The settings could not be written.
+    /// The settings, or a project file, could not be written.
     NotSaved,
+    /// There is no such catalog entry or version, or the name is taken or no name.
+    BadEntry,
+    /// What was asked for doesn't fit the service, or its state.
+    NotPossible,
+    /// There is no saved state, or nothing in the trash, of this name.
+    NoSuchThing,
+    /// It was tried, and went wrong; what was there is there.
+    Failed,
     /// The host has no window.
     NoShell,
     /// The host has a desktop and doesn't yield.

@@ -201,7 +201,14 @@ async fn answer(host: &HostHandle, request: Request, reply: &Reply) -> Result<Do
             })
         }
         Request::Command { action, services } => reflected(host, command(action, services)).await,
-        Request::Move { service, engine } => reflected(host, Command::Move { service, engine }).await,
+        Request::Move { service, engine } => {
+            let trash = host.move_service(&service, &engine).await.map_err(refusal)?;
+            Ok(Done {
+                seq: Some(host.snapshot().seq),
+                trash: Some(trash.into_iter().collect()),
+                ..Done::default()
+            })
+        }
         Request::Mute { service, mute } => reflected(host, Command::Mute { service, mute }).await,
         Request::DefaultEngine { engine } => {
             host.set_default_engine(engine).await.map_err(refusal)?;
@@ -252,7 +259,59 @@ async fn answer(host: &HostHandle, request: Request, reply: &Reply) -> Result<Do
             Ok(Done::default())
         }
         Request::Cancel { .. } => Ok(Done::default()),
+        other => keeping(host, other).await,
     }
+}
+
+/// What is asked of services' data, and of the catalog.
+async fn keeping(host: &HostHandle, request: Request) -> Result<Done, Refusal> {
+    let mut done = Done::default();
+    match request {
+        Request::Catalog => done.catalog = Some(host.catalog().await),
+        Request::Add {
+            folder,
+            entry,
+            version,
+            name,
+        } => {
+            let folder = folder.map(PathBuf::from);
+            let added = host
+                .add_service(folder, &entry, version.as_deref(), name.as_deref())
+                .await;
+            done.service = Some(added.map_err(refusal)?);
+        }
+        Request::Remove { service } => {
+            let removed = host.remove_service(&service).await.map_err(refusal)?;
+            done.trash = Some(removed.into_iter().collect());
+        }
+        Request::Choose { service, choice } => host.choose(&service, choice).await.map_err(refusal)?,
+        Request::Connection { service } => {
+            let connection = host.connection(&service).map_err(refusal)?;
+            done.connection = Some(Box::new(connection.as_ref().clone()));
+        }
+        Request::Snapshots { service } => done.snapshots = Some(host.saved(&service).await.map_err(refusal)?),
+        Request::SaveSnapshot { service, name } => {
+            done.snapshots = Some(vec![host.save(&service, name).await.map_err(refusal)?]);
+        }
+        Request::RestoreSnapshot { service, name } => {
+            let replaced = host.restore(&service, &name).await.map_err(refusal)?;
+            done.trash = Some(replaced.into_iter().collect());
+        }
+        Request::RemoveSnapshot { service, name } => host.remove_saved(&service, &name).await.map_err(refusal)?,
+        Request::Trash => done.trash = Some(host.trash()),
+        Request::RestoreTrash { id } => {
+            let (service, replaced) = host.restore_trash(&id).await.map_err(refusal)?;
+            done.service = Some(service);
+            done.trash = Some(replaced.into_iter().collect());
+        }
+        Request::EmptyTrash { id } => {
+            done.trash = Some(host.empty_trash(id.as_deref()).await.map_err(refusal)?);
+        }
+        // All others are answered before.
+        _ => {}
+    }
+    done.seq = Some(host.snapshot().seq);
+    Ok(done)
 }
 
 /// Runs a command and says from when on the picture reflects it.
@@ -324,7 +383,15 @@ fn refusal(error: RequestError) -> Refusal {
             None,
         ),
         RequestError::NotOurs(_) => (RefusalCode::NotOurs, None, None),
-        RequestError::Settings(_) => (RefusalCode::NotSaved, None, None),
+        RequestError::Settings(_) | RequestError::NotSaved(_) => (RefusalCode::NotSaved, None, None),
+        RequestError::BadEntry(_) => (
+            RefusalCode::BadEntry,
+            Some("`locald catalog` lists what there is.".to_owned()),
+            None,
+        ),
+        RequestError::NotPossible(_) => (RefusalCode::NotPossible, None, None),
+        RequestError::NoSuchThing(_) => (RefusalCode::NoSuchThing, None, None),
+        RequestError::Failed(_) => (RefusalCode::Failed, None, None),
         RequestError::NoShell => (RefusalCode::NoShell, Some("Start locald-desktop.".to_owned()), None),
     };
     Refusal {

@@ -51,7 +51,9 @@ async fn postgres(address: SocketAddr, old: &Credentials, new: &Credentials) -> 
         client.batch_execute(row.get(0)).await
     };
     let user = new.user.as_deref().unwrap_or("postgres");
-    let known = client.query_opt("SELECT 1 FROM pg_roles WHERE rolname = $1", &[&user]).await?;
+    let known = client
+        .query_opt("SELECT 1 FROM pg_roles WHERE rolname = $1", &[&user])
+        .await?;
     // As the server keeps it, so that the password itself is in no statement and no log.
     let verifier = postgres_protocol::password::scram_sha_256(revealed(new.password.as_ref()).as_bytes());
     let role = if known.is_some() {
@@ -63,9 +65,16 @@ async fn postgres(address: SocketAddr, old: &Credentials, new: &Credentials) -> 
     if let (Some(from), Some(to)) = (&old.database, &new.database)
         && from != to
     {
-        let there = client.query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[to]).await?;
+        let there = client
+            .query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[to])
+            .await?;
         if there.is_none() {
-            run("SELECT format('ALTER DATABASE %I RENAME TO %I', $1::text, $2::text)", from, to).await?;
+            run(
+                "SELECT format('ALTER DATABASE %I RENAME TO %I', $1::text, $2::text)",
+                from,
+                to,
+            )
+            .await?;
         }
     }
     drop(client);
@@ -102,7 +111,9 @@ async fn mysql(address: SocketAddr, old: &Credentials, new: &Credentials) -> Res
     }
     if let Some(database) = &new.database {
         let name = database.replace('`', "``");
-        connection.query_drop(format!("CREATE DATABASE IF NOT EXISTS `{name}`")).await?;
+        connection
+            .query_drop(format!("CREATE DATABASE IF NOT EXISTS `{name}`"))
+            .await?;
     }
     connection.disconnect().await
 }

@@ -1,0 +1,213 @@
+//! Work on the data of services, for a person who asked for it. A service is stopped for as long as its data is copied.
+//! Whatever goes wrong, what was there is there.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use locald_core::{
+    Command, EngineId, ServiceId, ServiceSpec, Snapshot,
+    snapshot::{HealthKind, ServiceSnapshot, StateKind},
+    view::message,
+};
+use locald_engine::{EngineError, InstanceSpec, SharedEngine};
+
+use super::{Keeper, gate::Closed, records::Made, trash::Discarded};
+use crate::RequestError;
+
+/// How long a service may take to go down. Its own grace period ends it long before.
+const DOWN: Duration = Duration::from_secs(120);
+/// How long one may take to come up with data of its own: recovery after a crash is part of it.
+const UP: Duration = Duration::from_secs(180);
+
+/// A service that is held down for work on its data.
+pub(super) struct Held {
+    /// What it was as the work began.
+    pub(super) spec: Arc<ServiceSpec>,
+    /// The project's folder.
+    pub(super) folder: PathBuf,
+    /// Did it run, or was it to?
+    pub(super) ran: bool,
+    closed: Closed,
+}
+
+pub(super) fn instance_of(spec: &Arc<ServiceSpec>) -> InstanceSpec {
+    InstanceSpec {
+        service: Arc::clone(spec),
+    }
+}
+
+pub(super) fn failed(error: &EngineError) -> RequestError {
+    RequestError::Failed(error.to_string())
+}
+
+impl Keeper {
+    /// Its spec and the folder of its project.
+    pub(super) async fn declared(&self, service: &ServiceId) -> Result<(Arc<ServiceSpec>, PathBuf), RequestError> {
+        let snapshot = self.supervisor.snapshot();
+        let known = snapshot
+            .service(service)
+            .ok_or_else(|| RequestError::NoSuchService(service.clone()))?;
+        if known.external {
+            return Err(RequestError::NotOurs(service.clone()));
+        }
+        self.projects
+            .declared(service)
+            .await
+            .ok_or_else(|| RequestError::NoSuchService(service.clone()))
+    }
+
+    /// The engine that a service is on, which has to answer.
+    pub(super) fn engine_of(&self, service: &ServiceId) -> Result<SharedEngine, RequestError> {
+        let snapshot = self.supervisor.snapshot();
+        let id = snapshot.service(service).and_then(|service| service.engine.clone());
+        let id = id.ok_or_else(|| RequestError::NotPossible(format!("no engine is there for {service}")))?;
+        self.engine(&id)
+    }
+
+    pub(super) fn engine(&self, id: &EngineId) -> Result<SharedEngine, RequestError> {
+        self.supervisor
+            .engines()
+            .find(id)
+            .map_err(|problem| RequestError::NotPossible(problem.detail))
+    }
+
+    /// Takes a service down and keeps it there. It comes up again with [`Keeper::release`].
+    pub(super) async fn hold(&self, service: &ServiceId) -> Result<Held, RequestError> {
+        let (spec, folder) = self.declared(service).await?;
+        let busy = || RequestError::NotPossible(format!("other work on the data of {service} is under way"));
+        let closed = self.gate.close(service).ok_or_else(busy)?;
+        let ran = self
+            .seen(service)
+            .is_some_and(|seen| !seen.click_turns_on() || seen.state == StateKind::Stopping);
+        self.bring_down(service).await?;
+        Ok(Held {
+            spec,
+            folder,
+            ran,
+            closed,
+        })
+    }
+
+    /// Lets a service be started again, and starts it when it ran before.
+    pub(super) async fn release(&self, held: Held) {
+        let Held { spec, ran, closed, .. } = held;
+        drop(closed);
+        if ran {
+            self.supervisor.command(Command::Start(vec![spec.id.clone()])).await;
+        }
+    }
+
+    pub(super) async fn bring_down(&self, service: &ServiceId) -> Result<(), RequestError> {
+        self.supervisor.command(Command::Stop(vec![service.clone()])).await;
+        let down = |seen: &ServiceSnapshot| {
+            matches!(
+                seen.state,
+                StateKind::Stopped | StateKind::Exited | StateKind::Failed | StateKind::Unknown
+            )
+        };
+        match self.wait(service, DOWN, down).await {
+            Some(seen) if seen.state == StateKind::Unknown => Err(RequestError::NotPossible(format!(
+                "whether {service} runs is not known: its engine doesn't answer"
+            ))),
+            Some(_) => Ok(()),
+            None => Err(RequestError::Failed(format!("{service} did not stop"))),
+        }
+    }
+
+    /// Starts a service and waits until it answers.
+    pub(super) async fn bring_up(&self, service: &ServiceId) -> Result<Arc<ServiceSnapshot>, RequestError> {
+        self.supervisor.command(Command::Start(vec![service.clone()])).await;
+        let settled = |seen: &ServiceSnapshot| match seen.state {
+            StateKind::Running => matches!(seen.health, HealthKind::Healthy | HealthKind::None),
+            StateKind::Failed | StateKind::Exited => true,
+            _ => false,
+        };
+        match self.wait(service, UP, settled).await {
+            Some(seen) if seen.state == StateKind::Running => Ok(seen),
+            Some(seen) => {
+                let why = seen.problem.as_ref().map(|problem| problem.detail.clone());
+                let why = why.unwrap_or_else(|| message::state_text(&seen));
+                Err(RequestError::Failed(format!("{service} did not start: {why}")))
+            }
+            None => Err(RequestError::Failed(format!("{service} did not come up in time"))),
+        }
+    }
+
+    pub(super) fn seen(&self, service: &ServiceId) -> Option<Arc<ServiceSnapshot>> {
+        self.supervisor.snapshot().service(service).cloned()
+    }
+
+    async fn wait(
+        &self,
+        service: &ServiceId,
+        patience: Duration,
+        is: impl Fn(&ServiceSnapshot) -> bool,
+    ) -> Option<Arc<ServiceSnapshot>> {
+        let mut snapshots = self.supervisor.snapshots();
+        let there =
+            snapshots.wait_for(|snapshot: &Arc<Snapshot>| snapshot.service(service).is_some_and(|seen| is(seen)));
+        let snapshot = tokio::time::timeout(patience, there).await.ok()?.ok()?.clone();
+        snapshot.service(service).cloned()
+    }
+
+    /// Puts what a spec is about into the trash: nothing of it is touched. `None` when there is no data.
+    pub(super) async fn discard(
+        &self,
+        spec: &Arc<ServiceSpec>,
+        engine: &SharedEngine,
+        folder: PathBuf,
+        why: String,
+    ) -> Result<Option<Discarded>, RequestError> {
+        let facts = match engine.data(&instance_of(spec)).await {
+            // What can't be read is set aside as well.
+            Ok(None) => return Ok(None),
+            Ok(Some(facts)) => facts.size_bytes,
+            Err(EngineError::Data { .. }) => None,
+            Err(error) => return Err(failed(&error)),
+        };
+        let at = Timestamp::now();
+        let generation = spec.managed().map(|managed| managed.generation);
+        let record = self.gate.records.get(&spec.id);
+        let discarded = Discarded {
+            id: self.trash.free_id(&spec.id, at),
+            at,
+            why,
+            engine: Some(engine.identity().id.clone()),
+            spec: ServiceSpec::clone(spec),
+            made: generation.and_then(|generation| record.made.get(&generation).cloned()),
+            record: None,
+            size_bytes: facts,
+            folder,
+            section: None,
+        };
+        self.trash
+            .add(discarded.clone())
+            .map_err(|error| RequestError::NotSaved(error.to_string()))?;
+        Ok(Some(discarded))
+    }
+
+    /// Has a service use this generation of its data from now on.
+    pub(super) async fn switch(
+        &self,
+        service: &ServiceId,
+        generation: u32,
+        made: Option<Made>,
+    ) -> Result<(), RequestError> {
+        let changed = self.gate.records.change(service, |record| {
+            record.generation = generation;
+            record.last_generation = record.last_generation.max(generation);
+            if let Some(made) = made {
+                record.made.insert(generation, made);
+            }
+        });
+        changed.map_err(|error| RequestError::NotSaved(error.to_string()))?;
+        self.projects.refresh(service).await
+    }
+
+    pub(super) fn next_generation(&self, service: &ServiceId) -> Result<u32, RequestError> {
+        self.gate
+            .records
+            .next_generation(service)
+            .map_err(|error| RequestError::NotSaved(error.to_string()))
+    }
+}

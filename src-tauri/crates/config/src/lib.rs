@@ -14,7 +14,6 @@ mod project;
 pub mod provision;
 mod quantities;
 mod references;
-pub mod section;
 mod services;
 mod settings;
 mod source;

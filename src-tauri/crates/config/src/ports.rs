@@ -70,6 +70,11 @@ fn one(node: &Node<'_>, faults: &Faults<'_>) -> Option<PortMapping> {
             });
         }
         Kind::Text(_) => node.text(faults)?,
+        Kind::Date => {
+            let help = format!("write it in quotes: \"{}\"", faults.raw(&node.span));
+            node.expected(faults, "a port", Some(help));
+            return None;
+        }
         _ => {
             node.expected(faults, "a port", Some(FORMS.to_owned()));
             return None;

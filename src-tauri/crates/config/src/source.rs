@@ -85,6 +85,11 @@ fn plain(error: &TomlError, text: &str) -> Found {
             let raw = text.get(span.clone()).unwrap_or("…");
             return Found::new(span, "text has to be in quotes").help(format!("write \"{raw}\""));
         }
+        // What YAML takes for a number of minutes, TOML takes for a time.
+        "invalid time" if is_mapping(text.get(span.clone()).unwrap_or_default()) => {
+            let raw = text.get(span.clone()).unwrap_or_default();
+            return Found::new(span, "a port mapping has to be in quotes").help(format!("write \"{raw}\""));
+        }
         "missing value" | "missing value for key" | "invalid value" => {
             ("there is no value behind `=`", "write a value, text in quotes: \"…\"")
         }
@@ -142,6 +147,11 @@ fn plain(error: &TomlError, text: &str) -> Found {
         }
     };
     Found::new(span, message).help(help)
+}
+
+/// `2122:22`.
+fn is_mapping(raw: &str) -> bool {
+    raw.contains(':') && raw.chars().all(|c| c.is_ascii_digit() || matches!(c, ':' | '.'))
 }
 
 /// Something that is there twice, with the place of the first. The document up to the second is parsed again with

@@ -13,8 +13,10 @@ mod catalog;
 mod edit;
 mod files;
 mod health;
+mod managed;
 mod mutated;
 mod order;
+mod own_catalog;
 mod settings;
 
 fn context() -> ParseContext {

@@ -79,7 +79,7 @@ impl Kind<'_> {
             Self::Integer(_) => "an integer",
             Self::Float(_) => "a decimal number",
             Self::Bool(_) => "true or false",
-            Self::Date => "a date",
+            Self::Date => "a date or time",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
             Self::Tables(_) => "a list of tables",
@@ -365,14 +365,20 @@ pub(crate) fn suggest<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clo
         .map(|candidate| (strsim::damerau_levenshtein(&lower, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count() / 4)
         .min_by_key(|(distance, _)| *distance);
+    let all = listed(known, lead);
+    match near {
+        Some((_, near)) => format!("did you mean `{near}`?\n{all}"),
+        None => all,
+    }
+}
+
+/// What is known.
+pub(crate) fn listed<'a>(known: impl Iterator<Item = &'a str>, lead: &str) -> String {
     let mut all: Vec<_> = known.map(|known| format!("`{known}`")).collect();
     const LISTED: usize = 20;
     if all.len() > LISTED {
         all.truncate(LISTED);
         all.push("…".to_owned());
     }
-    match near {
-        Some((_, near)) => format!("did you mean `{near}`?\n{lead}: {}", all.join(", ")),
-        None => format!("{lead}: {}", all.join(", ")),
-    }
+    format!("{lead}: {}", all.join(", "))
 }

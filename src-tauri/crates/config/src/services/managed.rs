@@ -12,7 +12,7 @@ use crate::{
     errors::Found,
     ports::Port,
     provision::Wish,
-    walk::{Faults, Kind, Node, Section, suggest},
+    walk::{Faults, Kind, Node, Section, listed},
 };
 
 /// What the file says.
@@ -104,7 +104,7 @@ fn entry<'d>(node: &Node<'d>, faults: &Faults<'_>, catalog: &'d Catalog) -> Opti
                 .map(|(name, entry)| (strsim::damerau_levenshtein(&lower, name), entry.name()))
                 .filter(|(distance, name)| *distance <= 1 + name.chars().count() / 4)
                 .min_by_key(|(distance, _)| *distance);
-            let known = suggest("", catalog.entries().map(Entry::name), "use one of");
+            let known = listed(catalog.entries().map(Entry::name), "use one of");
             match near {
                 Some((_, near)) => {
                     format!("did you mean `{near}`?\n{known}\nor describe it as a container, with `image`")
@@ -124,7 +124,7 @@ fn version<'d>(node: &Node<'d>, faults: &Faults<'_>, entry: &Entry) -> Option<&'
         return Some(text);
     }
     let message = format!("there is no version `{text}` of {}", entry.title());
-    node.fault(faults, message, suggest(text, entry.versions(), "use one of"));
+    node.fault(faults, message, listed(entry.versions(), "use one of"));
     None
 }
 

@@ -19,7 +19,7 @@ use crate::{
     },
     errors::Found,
     image, quantities,
-    walk::{Faults, Kind, Node, Section, suggest},
+    walk::{Faults, Kind, Node, Section, listed, suggest},
 };
 
 const PROTOCOLS: [(&str, ServiceProtocol); 12] = [
@@ -66,11 +66,7 @@ pub(super) fn versions(section: &Section<'_>, faults: &Faults<'_>) -> Option<Ver
             match listed.iter_mut().find(|listed| listed.name == version) {
                 Some(listed) => listed.tag = Some(tag.to_owned()),
                 None => {
-                    let help = suggest(
-                        version,
-                        listed.iter().map(|listed| listed.name.as_str()),
-                        "versions of the list",
-                    );
+                    let help = listed_versions(&listed);
                     faults.push(Found::new(span, format!("`{version}` isn't in the list of versions")).help(help));
                 }
             }
@@ -80,11 +76,7 @@ pub(super) fn versions(section: &Section<'_>, faults: &Faults<'_>) -> Option<Ver
         Some(node) => {
             let text = node.text(faults)?;
             if !listed.iter().any(|listed| listed.name == text) {
-                let help = suggest(
-                    text,
-                    listed.iter().map(|listed| listed.name.as_str()),
-                    "versions of the list",
-                );
+                let help = listed_versions(&listed);
                 node.fault(faults, format!("`{text}` isn't in the list of versions"), help);
             }
             text.to_owned()
@@ -110,6 +102,13 @@ pub(super) fn versions(section: &Section<'_>, faults: &Faults<'_>) -> Option<Ver
         oldest: section.get("oldest").and_then(|node| numbers(&node, faults)),
         data_parts,
     })
+}
+
+fn listed_versions(versions: &[Listed]) -> String {
+    listed(
+        versions.iter().map(|version| version.name.as_str()),
+        "versions of the list",
+    )
 }
 
 fn numbers(node: &Node<'_>, faults: &Faults<'_>) -> Option<String> {
@@ -252,24 +251,21 @@ pub(super) fn container(section: &Section<'_>, faults: &Faults<'_>, texts: &Text
         };
         image::read(&probe, faults).map(|_| text.to_owned())
     });
-    let command = match section.get("command") {
-        Some(node) => Some(texts.command(&node, faults, Where::Shown)?),
-        None => None,
-    };
+    let command = command(section, "command", faults, texts, Where::Shown);
     let volumes = match section.get("volumes") {
-        Some(node) => tables(&node, faults)?
-            .iter()
-            .map(|section| volume(section, faults))
-            .collect::<Vec<_>>()
-            .into_iter()
-            .collect(),
+        Some(node) => tables(&node, faults).and_then(|tables| {
+            let read: Vec<_> = tables.iter().map(|section| volume(section, faults)).collect();
+            read.into_iter().collect()
+        }),
         None => Some(Vec::new()),
     };
+    let env = map(section, "env", faults, texts, Where::Hidden);
+    let other_user_env = map(section, "other_user_env", faults, texts, Where::Hidden);
     Some(ContainerRecipe {
         image: image?,
-        command,
-        env: map(section, "env", faults, texts, Where::Hidden)?,
-        other_user_env: map(section, "other_user_env", faults, texts, Where::Hidden)?,
+        command: command?,
+        env: env?,
+        other_user_env: other_user_env?,
         volumes: volumes?,
     })
 }
@@ -296,6 +292,20 @@ fn volume(section: &Section<'_>, faults: &Faults<'_>) -> Option<VolumeRecipe> {
         name: name?,
         path: path?,
     })
+}
+
+/// A command that may be missing.
+fn command(
+    section: &Section<'_>,
+    key: &str,
+    faults: &Faults<'_>,
+    texts: &Texts,
+    place: Where,
+) -> Option<Option<Vec<Template>>> {
+    match section.get(key) {
+        Some(node) => texts.command(&node, faults, place).map(Some),
+        None => Some(None),
+    }
 }
 
 fn map(
@@ -379,20 +389,19 @@ pub(super) fn health(section: &Section<'_>, faults: &Faults<'_>, ports: &[EntryP
 pub(super) fn connect(section: &Section<'_>, faults: &Faults<'_>, texts: &Texts) -> Option<ConnectRecipe> {
     section.check_keys(faults, &["url", "env", "client", "client_env", "console"], &[]);
     let url = needed(section, "url", faults).and_then(|node| texts.one(&node, faults, Where::Url));
-    let client = match section.get("client") {
-        Some(node) => Some(texts.command(&node, faults, Where::Shown)?),
-        None => None,
-    };
+    let client = command(section, "client", faults, texts, Where::Shown);
     let console = match section.get("console") {
-        Some(node) => Some(texts.one(&node, faults, Where::Shown)?),
-        None => None,
+        Some(node) => texts.one(&node, faults, Where::Shown).map(Some),
+        None => Some(None),
     };
+    let env = map(section, "env", faults, texts, Where::Connect);
+    let client_env = map(section, "client_env", faults, texts, Where::Connect);
     Some(ConnectRecipe {
         url: url?,
-        env: map(section, "env", faults, texts, Where::Connect)?,
-        client,
-        client_env: map(section, "client_env", faults, texts, Where::Connect)?,
-        console,
+        env: env?,
+        client: client?,
+        client_env: client_env?,
+        console: console?,
     })
 }
 
@@ -403,11 +412,11 @@ pub(super) fn transfer(
     texts: &Texts,
 ) -> Option<(Vec<Template>, Vec<Template>)> {
     section.check_keys(faults, &["dump", "restore"], &[]);
-    let command = |key: &str| {
+    let read = |key: &str| {
         let node = needed(section, key, faults)?;
         texts.command(&node, faults, Where::Dump)
     };
-    let (dump, restore) = (command("dump"), command("restore"));
+    let (dump, restore) = (read("dump"), read("restore"));
     Some((dump?, restore?))
 }
 
@@ -439,24 +448,24 @@ pub(super) fn native(section: &Section<'_>, faults: &Faults<'_>, texts: &Texts) 
         faults.push(Found::new(section.span.clone(), message).help("write such as programs = [\"redis-server\"]"));
         return None;
     }
-    let init = match section.get("init") {
-        Some(node) => Some(texts.command(&node, faults, Where::NativeShown)?),
-        None => None,
-    };
+    let init = command(section, "init", faults, texts, Where::NativeShown);
     let args = match section.get("args") {
-        Some(node) => texts.list(&node, faults, Where::NativeShown)?,
-        None => Vec::new(),
+        Some(node) => texts.list(&node, faults, Where::NativeShown),
+        None => Some(Vec::new()),
     };
+    let files = map(section, "files", faults, texts, Where::NativeHidden);
+    let env = map(section, "env", faults, texts, Where::NativeHidden);
+    let client_env = map(section, "client_env", faults, texts, Where::NativeHidden);
     Some(NativeRecipe {
         programs,
         folders: strings("folders")?,
         postgres: section
             .get("postgres")
             .is_some_and(|node| node.boolean(faults).unwrap_or(false)),
-        args,
-        files: map(section, "files", faults, texts, Where::NativeHidden)?,
-        init,
-        env: map(section, "env", faults, texts, Where::NativeHidden)?,
-        client_env: map(section, "client_env", faults, texts, Where::NativeHidden)?,
+        args: args?,
+        files: files?,
+        init: init?,
+        env: env?,
+        client_env: client_env?,
     })
 }

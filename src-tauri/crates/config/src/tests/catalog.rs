@@ -193,3 +193,37 @@ fn postgres_keeps_its_data_where_each_version_has_it() {
         assert_eq!(managed(&spec).data_format.as_deref(), version.split('.').next());
     }
 }
+
+#[test]
+fn servers_tell_longer_versions_than_the_catalog_counts() {
+    let catalog = Catalog::built_in();
+    for (entry, told, version) in [
+        ("postgres", "15.14 (Debian 15.14-0+deb12u1)", Some("15")),
+        ("postgres", "18beta1", Some("18")),
+        ("postgres", "9.6.24", None),
+        ("redis", "7.0.15", Some("7")),
+        ("valkey", "9.1.2", Some("9")),
+        ("mariadb", "10.11.19-MariaDB-0+deb12u1", Some("10.11")),
+        ("memcached", "1.6.18", Some("1.6")),
+        ("nats", "2.9.10", Some("2")),
+        ("mosquitto", "2.0.11", Some("2")),
+        ("etcd", "3.4.23", Some("3.4")),
+        ("redis", "unknown", None),
+        ("minio", "2025", None),
+    ] {
+        let counted = catalog.entry(entry).unwrap().version_of_server(told);
+        assert_eq!(counted.as_deref(), version, "{entry} {told}");
+    }
+}
+
+#[test]
+fn what_is_on_this_machine_is_the_default() {
+    let catalog = Catalog::built_in();
+    let item = |here: &[&str]| {
+        let here: Vec<_> = here.iter().map(|&version| version.to_owned()).collect();
+        catalog.entry("postgres").unwrap().item(&here).default_version
+    };
+    assert_eq!(item(&[]), "18");
+    assert_eq!(item(&["15"]), "15");
+    assert_eq!(item(&["18", "15"]), "18");
+}

@@ -15,17 +15,38 @@ fn answers(text: &str) {
     assert!(errors.summary().starts_with("locald.toml:"));
 }
 
+/// A service of the catalog and a process, with every key of theirs.
+const OTHERS: &str = r#"[services.db]
+type = "postgres"
+version = "17"
+port = 5433
+user = "ada"
+password = "p"
+database = "d"
+[services.api]
+command = "run it"
+port = "auto"
+workdir = "../x"
+health_check = { type = "tcp" }
+env = { A = "${services.db.url}" }
+"#;
+
 #[test]
 fn cut_off_anywhere() {
-    for (at, _) in FULL.char_indices() {
-        answers(&FULL[..at]);
-        answers(&FULL[at..]);
+    for text in [FULL, OTHERS] {
+        for (at, _) in text.char_indices() {
+            answers(&text[..at]);
+            answers(&text[at..]);
+        }
     }
 }
 
 #[test]
 fn one_character_wrong_anywhere() {
-    for (at, old) in FULL.char_indices() {
+    for (text, (at, old)) in [FULL, OTHERS]
+        .into_iter()
+        .flat_map(|text| text.char_indices().map(move |place| (text, place)))
+    {
         for new in [
             "",
             "\"",
@@ -41,7 +62,7 @@ fn one_character_wrong_anywhere() {
             "${services.",
             "\r",
         ] {
-            answers(&format!("{}{new}{}", &FULL[..at], &FULL[at + old.len_utf8()..]));
+            answers(&format!("{}{new}{}", &text[..at], &text[at + old.len_utf8()..]));
         }
     }
 }
@@ -65,12 +86,14 @@ fn every_value_replaced_by_one_of_another_type() {
         "99999999999999999999",
         "\"\\u0000\"",
     ] {
-        let lines: Vec<_> = FULL.lines().collect();
-        for (at, line) in lines.iter().enumerate() {
-            if let Some((key, _)) = line.split_once(" = ") {
-                let mut changed: Vec<_> = lines.iter().map(|line| (*line).to_owned()).collect();
-                changed[at] = format!("{key} = {value}");
-                answers(&changed.join("\n"));
+        for text in [FULL, OTHERS] {
+            let lines: Vec<_> = text.lines().collect();
+            for (at, line) in lines.iter().enumerate() {
+                if let Some((key, _)) = line.split_once(" = ") {
+                    let mut changed: Vec<_> = lines.iter().map(|line| (*line).to_owned()).collect();
+                    changed[at] = format!("{key} = {value}");
+                    answers(&changed.join("\n"));
+                }
             }
         }
     }

@@ -127,3 +127,29 @@ fn templates_are_checked() {
     ]
     "#);
 }
+
+#[test]
+fn the_description_of_the_format_holds() {
+    let readme = include_str!("../../catalog/README.md");
+    let (_, after) = readme.split_once("```toml\n").unwrap();
+    let (example, _) = after.split_once("```").unwrap();
+    let (_temp, folders) = folders(&[("echo.toml", example)]);
+    let (catalog, complaints) = Catalog::load(&folders);
+    let told: Vec<_> = complaints.iter().flat_map(told).collect();
+    assert!(told.is_empty(), "{told:#?}");
+    let services = crate::parse_project_with(
+        Path::new("/p/shop/locald.toml"),
+        "[services.a]\ntype = \"parrot\"\nuser = \"ada\"",
+        &context(),
+        &catalog,
+        &mut crate::provision::Fixed::default(),
+    );
+    let services = services.unwrap().services;
+    let managed = services[0].managed().unwrap();
+    assert_eq!(managed.container.image, "me/echo:v2.0.1");
+    assert_eq!(managed.container.env["ECHO_USER"], "ada");
+    assert_eq!(
+        managed.native.as_ref().unwrap().files["echo.conf"],
+        "password \"password\""
+    );
+}

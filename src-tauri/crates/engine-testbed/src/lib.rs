@@ -4,6 +4,7 @@
 mod dockerd;
 mod image;
 mod podman;
+mod server;
 mod user;
 
 use std::{
@@ -18,6 +19,7 @@ use std::{
 pub use dockerd::Dockerd;
 pub use image::{BUSYBOX, busybox_image};
 pub use podman::Podman;
+pub use server::{Server, server_image};
 pub use user::{TestUser, test_user};
 
 /// How long a daemon may take to answer after its start. It takes 0.3 s on an idle machine.

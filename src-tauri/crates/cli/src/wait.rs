@@ -73,7 +73,7 @@ pub(crate) async fn until(
             let mut missed: Vec<Failure> = Vec::new();
             for id in ids {
                 let service = status.services.iter().find(|service| service.id == *id);
-                match judge(service, id, goal) {
+                match judge(service, id, goal, is_offline(&status, service)) {
                     Verdict::Open => {
                         open += 1;
                         under_way.extend(service);
@@ -113,7 +113,14 @@ pub(crate) async fn until(
     }
 }
 
-fn judge(service: Option<&ServiceStatus>, id: &ServiceId, goal: Goal) -> Verdict {
+/// Is it known that the service's engine doesn't answer?
+fn is_offline(status: &Status, service: Option<&ServiceStatus>) -> bool {
+    let engine = service.and_then(|service| service.engine.as_ref());
+    let mut engines = status.engines.iter();
+    engines.any(|known| Some(&known.id) == engine && known.state == "offline")
+}
+
+fn judge(service: Option<&ServiceStatus>, id: &ServiceId, goal: Goal, offline: bool) -> Verdict {
     let Some(service) = service else {
         return match goal {
             // It was left over from its file, and has ended.
@@ -161,6 +168,16 @@ fn judge(service: Option<&ServiceStatus>, id: &ServiceId, goal: Goal) -> Verdict
             Verdict::Missed(failure.hint(format!("{hint} {id} is started when it is back.").trim_start()))
         }
         (Goal::Down, StateKind::Exited | StateKind::Failed) => Verdict::Reached,
+        // Of what nothing was ever made, nothing runs; else nobody can tell before the engine is back.
+        (Goal::Down, StateKind::Unknown) if offline && service.instance.is_none() => Verdict::Reached,
+        (Goal::Down, StateKind::Unknown) if offline => Verdict::Missed(
+            Failure::new(
+                Code::NoEngine,
+                "engine_lost",
+                format!("whether {id} runs is not known: its engine doesn't answer"),
+            )
+            .hint("`locald engines` says what is wrong with it."),
+        ),
         (Goal::Down, StateKind::Running) if service.error.is_some() => Verdict::Missed(missed()),
         _ => Verdict::Open,
     }

@@ -200,7 +200,10 @@ impl Aside<'_> {
         let looked = looked.await.map_err(|error| Failure::Broken(error.to_string()))?;
         match (handed, looked) {
             // It is let go as soon as enough is known.
-            (Ok(_), Ok(contents)) => Ok(contents),
+            (Ok(_), Ok(contents)) => {
+                let empty = contents.empty && self.left_out(number).await?.is_none();
+                Ok(Contents { empty, ..contents })
+            }
             (Err(failure), _) => Err(failure),
             (_, Err(error)) => Err(Failure::Broken(error.to_string())),
         }
@@ -272,26 +275,35 @@ impl Aside<'_> {
         match ended {
             Ok(0) => Ok(()),
             // There is no such program in the image, or no shell, or no way to run anything.
-            Ok(_) | Err(Failure::Status { .. }) if !any => self.hand_out_rest(&folder, to).await,
+            Ok(_) | Err(Failure::Status { .. }) if !any => self.hand_out_rest(number, to).await,
             Ok(code) => Err(Failure::Broken(format!("tar ended with {code}: {}", complaint.trim()))),
             Err(failure) => Err(failure),
         }
     }
 
     /// As far as the engine itself hands it out, and only where that is all of it. Owners become the image's user.
-    async fn hand_out_rest(&self, folder: &str, to: &mpsc::Sender<Bytes>) -> Result<(), Failure> {
+    async fn hand_out_rest(&self, number: usize, to: &mpsc::Sender<Bytes>) -> Result<(), Failure> {
+        if let Some(name) = self.left_out(number).await? {
+            let text = format!("its image has no tar, and the engine leaves out what is called {name}");
+            return Err(Failure::Broken(text));
+        }
+        self.hand_out(&format!("{MOUNTS}/{number}/."), to).await.map(drop)
+    }
+
+    /// Something in a volume that the engine doesn't hand out.
+    async fn left_out(&self, number: usize) -> Result<Option<&'static str>, Failure> {
+        if self.engine.dialect.hands_out_folders_whole() {
+            return Ok(None);
+        }
         for name in LEFT_OUT {
-            let path = format!("{folder}/{name}");
-            match self.engine.http.send(Method::HEAD, &self.archive(&path), None).await {
-                Ok(_) => {
-                    let text = format!("its image has no tar, and the engine leaves out what is called {name}");
-                    return Err(Failure::Broken(text));
-                }
+            let path = self.archive(&format!("{MOUNTS}/{number}/{name}"));
+            match self.engine.http.send(Method::HEAD, &path, None).await {
+                Ok(_) => return Ok(Some(name)),
                 Err(failure) if failure.status() == Some(404) => {}
                 Err(failure) => return Err(failure),
             }
         }
-        self.hand_out(&format!("{folder}/."), to).await.map(drop)
+        Ok(None)
     }
 
     async fn start(&self) -> Result<(), Failure> {

@@ -104,7 +104,7 @@ impl DockerEngine {
     /// `None` when there is no such volume.
     pub(crate) async fn volume(&self, name: &str) -> Result<Option<InspectedVolume>, Failure> {
         match self.http.get(&format!("/volumes/{}", encode(name, ""))).await {
-            Ok(found) => Ok(Some(found)),
+            Ok(found) => Ok(Some(found).filter(|found: &InspectedVolume| found.name == name)),
             Err(failure) if failure.status() == Some(404) => Ok(None),
             Err(failure) => Err(failure),
         }
@@ -112,6 +112,10 @@ impl DockerEngine {
 
     /// Removes a volume; one that is gone is success.
     pub(crate) async fn remove_volume(&self, name: &str) -> Result<(), Failure> {
+        // Podman takes the beginning of a name for the name: asked for `db` that is gone, it would remove `db.2`.
+        if self.volume(name).await?.is_none() {
+            return Ok(());
+        }
         let path = format!("/volumes/{}", encode(name, ""));
         match self.http.send(Method::DELETE, &path, None).await {
             Ok(_) => Ok(()),

@@ -8,7 +8,7 @@ use std::{
         unix::net::{UnixListener, UnixStream},
     },
     sync::mpsc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -26,6 +26,9 @@ use crate::{
 /// How often an adopted process is looked at where no descriptor tells of its end.
 #[cfg(not(target_os = "linux"))]
 const NOW_AND_THEN: Duration = Duration::from_millis(500);
+
+/// How long an adopted process that ended may take to be buried.
+const BURIAL: Duration = Duration::from_millis(300);
 
 pub(super) struct Keeper {
     pub(super) place: Place,
@@ -238,11 +241,23 @@ impl Keeper {
         }
     }
 
+    /// An adopted process is somebody else's to bury. Servers that look for the number in a lock file take it for alive
+    /// until then, but there are systems where nobody ever does.
+    fn wait_until_buried(&self) {
+        let deadline = Instant::now() + BURIAL;
+        while process::look(self.run.main.pid).is_some_and(|seen| seen.identity == self.run.main)
+            && Instant::now() < deadline
+        {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     fn finish(&mut self, exit: Exit) {
         self.streams.finish();
         if let Some(pid) = self.reaper.as_ref().and_then(|_| Pid::from_raw(self.run.main.pid)) {
             let _ = waitpid(Some(pid), WaitOptions::NOHANG);
         }
+        self.wait_until_buried();
         // What was only there for this run; configuration in it may hold passwords.
         let _ = std::fs::remove_dir_all(&self.instance.run);
         self.run.over = true;

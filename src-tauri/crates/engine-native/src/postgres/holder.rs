@@ -118,6 +118,10 @@ fn lock_file(data: &Path) -> Result<(), Fault> {
 #[cfg(target_os = "linux")]
 fn unrelated(pid: i32, data: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
+    // One that ended and was not waited for is no server any more, and yet PostgreSQL takes it for one.
+    if crate::process::look(pid).is_some_and(|seen| seen.zombie) {
+        return true;
+    }
     let proc = PathBuf::from(format!("/proc/{pid}"));
     let Ok(meta) = proc.metadata() else { return false };
     match std::fs::read_link(proc.join("cwd")) {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 mod conformance;
+mod database;
 mod ending;
 mod managed;
 mod support;

@@ -19,6 +19,7 @@ if [ "$1" = postgres ] && [ ! -s "$PGDATA/PG_VERSION" ]; then
     printf '%s\n' "$POSTGRES_PASSWORD" >/tmp/password
     initdb --username="$POSTGRES_USER" --pwfile=/tmp/password -D "$PGDATA"
     rm /tmp/password
+    echo "listen_addresses = '*'" >>"$PGDATA/postgresql.conf"
     printf '\nhost all all all scram-sha-256\n' >>"$PGDATA/pg_hba.conf"
     pg_ctl -D "$PGDATA" -o "-c listen_addresses=''" -w start
     if [ "$POSTGRES_DB" != postgres ]; then

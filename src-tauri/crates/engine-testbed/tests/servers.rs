@@ -83,7 +83,7 @@ fn servers_come_up_on_docker() {
 }
 
 #[test]
-fn servers_come_up_on_podman() {
+fn servers_come_up_on_podman_rootful() {
     let Some(engine) = required(Podman::rootful()) else {
         return;
     };

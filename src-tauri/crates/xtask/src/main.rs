@@ -2,6 +2,7 @@
 //! installs what it lacks.
 
 mod bench;
+mod catalog;
 mod chaos;
 mod conformance;
 mod display;

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all that has to hold before anything lands.
 
-use crate::{conformance, packages, sh, ui};
+use crate::{catalog, conformance, packages, sh, ui};
 
 /// Runs every test; `fast` leaves out the end-to-end ones.
 pub(crate) fn run(fast: bool) -> Result<(), String> {
@@ -26,6 +26,7 @@ pub(crate) fn run(fast: bool) -> Result<(), String> {
     sh::run(&mut sh::cargo(&["build", "--workspace", "--bins"]))?;
     sh::step("tests");
     conformance::forget()?;
+    catalog::forget()?;
     let mut nextest = sh::cargo(&["nextest", "run", "--workspace"]);
     if fast {
         nextest.args(["--exclude", "locald-tests"]);
@@ -38,6 +39,9 @@ pub(crate) fn run(fast: bool) -> Result<(), String> {
     );
     // Also after a failure: it shows which engine it was.
     conformance::print();
+    if !fast {
+        catalog::print();
+    }
     passed
 }
 

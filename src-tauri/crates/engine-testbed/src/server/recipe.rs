@@ -101,7 +101,7 @@ impl Server {
                 programs: &["/usr/sbin/nats-server"],
                 ..Recipe::new("nats", "2", "nats:2-alpine")
             }
-            .with(&["EXPOSE 4222 8222 6222", r#"CMD ["nats-server"]"#]),
+            .with(&["EXPOSE 4222", "EXPOSE 8222", "EXPOSE 6222", r#"CMD ["nats-server"]"#]),
             Self::Mosquitto => Recipe {
                 packages: &["mosquitto"],
                 programs: &["/usr/sbin/mosquitto"],
@@ -119,7 +119,7 @@ impl Server {
                 programs: &["/usr/bin/etcd"],
                 ..Recipe::new("etcd", "3.5", "quay.io/coreos/etcd:v3.5.21")
             }
-            .with(&["EXPOSE 2379 2380", r#"CMD ["etcd"]"#]),
+            .with(&["EXPOSE 2379", "EXPOSE 2380", r#"CMD ["etcd"]"#]),
         }
     }
 }
@@ -186,7 +186,8 @@ fn rabbitmq() -> Recipe {
         "ENV RABBITMQ_LOGS=-",
         "ENV LANG=C.UTF-8",
         "VOLUME /var/lib/rabbitmq",
-        "EXPOSE 5672 15672",
+        "EXPOSE 5672",
+        "EXPOSE 15672",
         r#"CMD ["rabbitmq-server"]"#,
     ]);
     recipe.changes[0] = format!("ENV PATH=/usr/lib/rabbitmq/bin:/usr/lib/erlang/bin:{FOLDERS}");

@@ -1,6 +1,11 @@
 //! Every entry of the catalog: started for real, asked in its protocol, and used at the URL that people are shown by its own client
 //! library. What came of it is left as a table for `cargo xtask test`.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests fail by panicking"
+)]
 
 mod absent;
 mod clients;

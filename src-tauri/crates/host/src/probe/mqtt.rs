@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use locald_core::spec::Credentials;
-use rumqttc::{AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Outgoing};
+use rumqttc::{AsyncClient, ConnectReturnCode, ConnectionError, Event, MqttOptions, Outgoing};
 
 use super::{Probe, connection_words, password, refused, speaks_otherwise};
 

@@ -259,15 +259,11 @@ fn is_version_file(path: &Path) -> bool {
 /// The one file of an archive.
 pub(crate) fn single(from: impl Read, to: &mut impl Write) -> io::Result<()> {
     let mut archive = Archive::new(from);
-    for entry in archive.entries()? {
-        let mut entry = entry?;
-        if entry.header().entry_type().is_file() {
-            io::copy(&mut entry, to)?;
-            return Ok(());
-        }
-        break;
+    let mut entry = archive.entries()?.next().ok_or(io::ErrorKind::UnexpectedEof)??;
+    if !entry.header().entry_type().is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
     }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"))
+    io::copy(&mut entry, to).map(drop)
 }
 
 /// A file as an archive of one entry.

@@ -2,8 +2,12 @@
 
 use std::error::Error as _;
 
-use locald_core::{ProblemCode, ServiceId, spec::VolumeSource};
+use locald_core::{
+    ProblemCode, ServiceId,
+    spec::{Protocol, VolumeSource},
+};
 use locald_engine::{ConnectFault, EngineError, InstanceSpec};
+use locald_engine_native::holder_of;
 
 use crate::{
     DockerEngine, facts,
@@ -175,6 +179,10 @@ impl DockerEngine {
         {
             refusal.detail = format!("port {port} on 127.0.0.1 is in use by {name}");
             holder = service;
+        } else if let Some(port) = refusal.port.filter(|port| self.is_here() && is_tcp(spec, *port))
+            && let Ok(Some(program)) = tokio::task::spawn_blocking(move || holder_of(port)).await
+        {
+            refusal.detail = format!("port {port} on 127.0.0.1 is in use by {program}");
         }
         if refusal.code == ProblemCode::PortInUse {
             return EngineError::PortInUse {
@@ -205,6 +213,12 @@ impl DockerEngine {
             })
         })
     }
+}
+
+/// Of a port of the other protocol it can't be told who holds it.
+fn is_tcp(spec: &InstanceSpec, port: u16) -> bool {
+    let mut ports = spec.service.ports.iter();
+    ports.any(|mapping| mapping.host == Some(port) && mapping.protocol == Protocol::Tcp)
 }
 
 /// [`EngineError::Create`] in the shape [`DockerEngine::refused`] takes.

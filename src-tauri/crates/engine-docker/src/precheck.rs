@@ -20,7 +20,7 @@ use crate::{
 };
 
 impl DockerEngine {
-    fn is_here(&self) -> bool {
+    pub(crate) fn is_here(&self) -> bool {
         matches!(self.http.endpoint, Endpoint::Unix(_))
     }
 

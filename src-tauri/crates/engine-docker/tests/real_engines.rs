@@ -246,6 +246,31 @@ async fn podman_that_is_started_by_need_is_one_engine() {
     assert_eq!((again.id, again.reused), (id, true));
 }
 
+/// C44: a port that only root may have.
+#[tokio::test(flavor = "multi_thread")]
+async fn podman_rootless_tells_of_a_port_that_is_not_permitted() {
+    let first = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap();
+    if first.trim() != "1024" {
+        // This machine lets everybody have them.
+        return;
+    }
+    let Some(podman) = support::podman(Podman::rootless()) else {
+        return;
+    };
+    let engine = support::engine_at(&podman.socket());
+    engine.connect().await.unwrap();
+    let mut spec = support::sleeper();
+    Arc::make_mut(&mut spec.service).ports = vec![PortMapping {
+        host: Some(81),
+        port: 80,
+        protocol: Protocol::Tcp,
+    }];
+    let error = engine.start(&spec, None).await.unwrap_err();
+    assert_eq!(error.code(), locald_core::ProblemCode::PortNotPermitted, "{error}");
+    assert!(error.to_string().contains("port 81"), "{error}");
+    assert_eq!(engine.list().await.unwrap(), []);
+}
+
 /// C44 for the other protocol.
 #[tokio::test(flavor = "multi_thread")]
 async fn podman_rootful_tells_of_a_taken_udp_port_too() {

@@ -200,6 +200,7 @@ pub fn cases() -> Vec<Case> {
             image_missing = "a missing image fails in plain words, in time",
             port_in_use_by_program = "a port held by a program is named",
             port_in_use_by_instance = "a port held by an instance names it",
+            port_of_stopped = "a port of a stopped instance is free",
             port_free_again = "a port that was refused can be had once it is free",
             command_missing = "a program that isn't in the image is named",
             mount_missing = "a path to mount that doesn't exist is named and not made",

@@ -143,37 +143,27 @@ pub trait Engine: Send + Sync {
     ///
     /// # Errors
     /// [`EngineError::Data`], with damaged or foreign data and missing permissions told apart.
-    fn data<'a>(&'a self, spec: &'a InstanceSpec) -> BoxFuture<'a, Result<Option<DataFacts>, EngineError>> {
-        unfit(self.identity(), spec)
-    }
+    fn data<'a>(&'a self, spec: &'a InstanceSpec) -> BoxFuture<'a, Result<Option<DataFacts>, EngineError>>;
 
     /// Copies the data of a managed service, which must not run, into a tar archive at `to` (made anew, mode 0600). The
     /// first data folder's content lies under `data/`, the next one's under `data-2/`. Returns once it is on disk.
     ///
     /// # Errors
     /// [`EngineError::Data`]; nothing is left at `to` then.
-    fn export_data<'a>(&'a self, spec: &'a InstanceSpec, to: &'a Path) -> BoxFuture<'a, Result<(), EngineError>> {
-        let _ = to;
-        unfit(self.identity(), spec)
-    }
+    fn export_data<'a>(&'a self, spec: &'a InstanceSpec, to: &'a Path) -> BoxFuture<'a, Result<(), EngineError>>;
 
     /// Fills this generation of a managed service's data, of which there must be nothing yet, from such an archive.
     ///
     /// # Errors
     /// [`EngineError::Data`]; what was written by then is removed again.
-    fn import_data<'a>(&'a self, spec: &'a InstanceSpec, from: &'a Path) -> BoxFuture<'a, Result<(), EngineError>> {
-        let _ = from;
-        unfit(self.identity(), spec)
-    }
+    fn import_data<'a>(&'a self, spec: &'a InstanceSpec, from: &'a Path) -> BoxFuture<'a, Result<(), EngineError>>;
 
     /// Removes this generation of a managed service's data for good, with the stopped instance that uses it. A person
     /// emptied the trash; nothing else may call this. What is gone already is success.
     ///
     /// # Errors
     /// [`EngineError::Data`].
-    fn erase_data<'a>(&'a self, spec: &'a InstanceSpec) -> BoxFuture<'a, Result<(), EngineError>> {
-        unfit(self.identity(), spec)
-    }
+    fn erase_data<'a>(&'a self, spec: &'a InstanceSpec) -> BoxFuture<'a, Result<(), EngineError>>;
 
     /// Copies a file out of a running instance.
     ///
@@ -184,10 +174,7 @@ pub trait Engine: Send + Sync {
         instance: &'a InstanceId,
         path: &'a str,
         to: &'a Path,
-    ) -> BoxFuture<'a, Result<(), EngineError>> {
-        let _ = (path, to);
-        no_copies(instance)
-    }
+    ) -> BoxFuture<'a, Result<(), EngineError>>;
 
     /// Copies a file into a running instance; its folder has to exist.
     ///
@@ -198,31 +185,8 @@ pub trait Engine: Send + Sync {
         instance: &'a InstanceId,
         from: &'a Path,
         path: &'a str,
-    ) -> BoxFuture<'a, Result<(), EngineError>> {
-        let _ = (path, from);
-        no_copies(instance)
-    }
+    ) -> BoxFuture<'a, Result<(), EngineError>>;
 }
 
 /// An engine as it is passed around.
 pub type SharedEngine = Arc<dyn Engine>;
-
-fn unfit<'a, T: Send + Sync + 'a>(
-    identity: &EngineIdentity,
-    spec: &InstanceSpec,
-) -> BoxFuture<'a, Result<T, EngineError>> {
-    let error = EngineError::Unfit {
-        engine: identity.id.to_string(),
-        service: spec.service.id.to_string(),
-        detail: "it keeps no data".to_owned(),
-    };
-    Box::pin(std::future::ready(Err(error)))
-}
-
-fn no_copies<'a, T: Send + Sync + 'a>(instance: &InstanceId) -> BoxFuture<'a, Result<T, EngineError>> {
-    let error = EngineError::Exec {
-        instance: instance.to_string(),
-        detail: "this engine copies no files".to_owned(),
-    };
-    Box::pin(std::future::ready(Err(error)))
-}

@@ -128,6 +128,24 @@ pub(super) async fn port_in_use_by_instance(bench: &Bench) -> Outcome {
     Ok(Verdict::Passed)
 }
 
+/// C44: what is stopped has its port written down somewhere, and yet it is free.
+pub(super) async fn port_of_stopped(bench: &Bench) -> Outcome {
+    let free = TcpListener::bind("127.0.0.1:0").map_err(debug)?;
+    let port = free.local_addr().map_err(debug)?.port();
+    drop(free);
+    let spec = |name: &str| -> Result<InstanceSpec, String> {
+        Ok(InstanceSpec {
+            service: Arc::new(on_port(bench, name, port)?),
+        })
+    };
+    let first = bench.start(&spec("first")?).await?.id;
+    bench.stop(&first, Duration::ZERO).await?;
+    let second = bench.start(&spec("second")?).await?.id;
+    bench.stop(&second, Duration::ZERO).await?;
+    bench.engine.start(&spec("first")?, Some(first)).await.map_err(debug)?;
+    Ok(Verdict::Passed)
+}
+
 pub(super) async fn port_free_again(bench: &Bench) -> Outcome {
     if let Some(lack) = bench.lack(&[Ability::RealPorts]) {
         return Ok(lack);

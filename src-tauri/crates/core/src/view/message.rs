@@ -197,7 +197,7 @@ pub fn hint(code: ProblemCode) -> Option<&'static str> {
             "It stays where its data is. To have it on the other engine: `locald move SERVICE --engine ENGINE`."
         }
         ProblemCode::ImageMissing => "Check the image's name and the network, or build the image here.",
-        ProblemCode::PortInUse => "Stop what holds the port, or choose another one under `ports` in locald.toml.",
+        ProblemCode::PortInUse => "Stop what holds the port, or use another one.",
         ProblemCode::PortNotPermitted => "Choose a port from 1024 up under `ports` in locald.toml.",
         ProblemCode::MountMissing => "Create it, or correct the path under `volumes` in locald.toml.",
         ProblemCode::CommandNotFound => "Check `command` in locald.toml against what the image has.",
@@ -213,15 +213,8 @@ pub fn hint(code: ProblemCode) -> Option<&'static str> {
         ProblemCode::ServerMissing => {
             "Install the server with your package manager, or start Docker or Podman and locald runs it there."
         }
-        ProblemCode::VersionDiffers => {
-            "Choose: `locald choose SERVICE keep-version`, `upgrade` or `start-empty`. Nothing was touched."
-        }
-        ProblemCode::CredentialsDiffer => {
-            "Choose: `locald choose SERVICE keep-credentials`, `apply-credentials` or `start-empty`. Nothing was touched."
-        }
-        ProblemCode::DataForeign => {
-            "Nothing was touched. Look at it; `locald choose SERVICE start-empty` sets it aside in the trash."
-        }
+        ProblemCode::VersionDiffers | ProblemCode::CredentialsDiffer => "Nothing was touched; choose what to do.",
+        ProblemCode::DataForeign => "Nothing was touched. Look at it, or have it set aside in the trash.",
         ProblemCode::DataNotPermitted => "Make the folder readable and writable for you, then start the service again.",
         ProblemCode::DiskFull => "Free some space, then start the service again; its data is as it was.",
         ProblemCode::RootRefused => "Run locald as an ordinary user.",

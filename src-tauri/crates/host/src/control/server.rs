@@ -201,14 +201,6 @@ async fn answer(host: &HostHandle, request: Request, reply: &Reply) -> Result<Do
             })
         }
         Request::Command { action, services } => reflected(host, command(action, services)).await,
-        Request::Move { service, engine } => {
-            let trash = host.move_service(&service, &engine).await.map_err(refusal)?;
-            Ok(Done {
-                seq: Some(host.snapshot().seq),
-                trash: Some(trash.into_iter().collect()),
-                ..Done::default()
-            })
-        }
         Request::Mute { service, mute } => reflected(host, Command::Mute { service, mute }).await,
         Request::DefaultEngine { engine } => {
             host.set_default_engine(engine).await.map_err(refusal)?;
@@ -259,7 +251,13 @@ async fn answer(host: &HostHandle, request: Request, reply: &Reply) -> Result<Do
             Ok(Done::default())
         }
         Request::Cancel { .. } => Ok(Done::default()),
-        other => keeping(host, other).await,
+        other => {
+            // Work on data is finished also when nobody waits for it any more.
+            let host = host.clone();
+            let work = tokio::spawn(async move { keeping(&host, other).await });
+            work.await
+                .unwrap_or_else(|error| Err(refuse(RefusalCode::Failed, error.to_string())))
+        }
     }
 }
 
@@ -267,6 +265,10 @@ async fn answer(host: &HostHandle, request: Request, reply: &Reply) -> Result<Do
 async fn keeping(host: &HostHandle, request: Request) -> Result<Done, Refusal> {
     let mut done = Done::default();
     match request {
+        Request::Move { service, engine } => {
+            let moved = host.move_service(&service, &engine).await.map_err(refusal)?;
+            done.trash = Some(moved.into_iter().collect());
+        }
         Request::Catalog => done.catalog = Some(host.catalog().await),
         Request::Add {
             folder,

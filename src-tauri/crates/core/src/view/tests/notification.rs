@@ -158,7 +158,7 @@ fn a_start_that_fails_is_told_with_what_to_do() {
     insta::assert_snapshot!(told(starting(), in_use.clone()), @r"
     shop/db could not start: port in use
     Port 5432 is used by postgres
-    Stop what holds the port, or choose another one under `ports` in locald.toml.
+    Stop what holds the port, or use another one.
     Restart | Mute for an hour
     ");
     assert_eq!(told(service("shop/db", StateKind::Unknown), in_use), "");

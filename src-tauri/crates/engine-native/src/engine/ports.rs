@@ -10,11 +10,40 @@ use locald_core::{
     instance::PublishedPort,
     spec::{PortMapping, Protocol},
 };
+use locald_engine::EngineError;
 
 use super::{Shared, observe};
 use crate::{holder, process};
 
 const ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+/// Why a port can't be had.
+pub(super) struct Refusal {
+    code: ProblemCode,
+    detail: String,
+    /// The service of locald's that holds it.
+    holder: Option<ServiceId>,
+}
+
+impl Refusal {
+    fn new(code: ProblemCode, detail: String) -> Self {
+        Self {
+            code,
+            detail,
+            holder: None,
+        }
+    }
+
+    /// What an instance of this name was not started for.
+    pub(super) fn of(self, name: &str) -> EngineError {
+        let name = name.to_owned();
+        let Self { code, detail, holder } = self;
+        match code {
+            ProblemCode::PortInUse => EngineError::PortInUse { name, detail, holder },
+            _ => EngineError::Start { name, code, detail },
+        }
+    }
+}
 
 /// The ports that a service gets. Those that it may choose are the ones it had, where they are still free.
 pub(super) fn choose(
@@ -22,7 +51,7 @@ pub(super) fn choose(
     service: &ServiceId,
     wanted: &[PortMapping],
     before: &[PublishedPort],
-) -> Result<Vec<PublishedPort>, (ProblemCode, String)> {
+) -> Result<Vec<PublishedPort>, Refusal> {
     let mut chosen: Vec<PublishedPort> = Vec::new();
     for mapping in wanted {
         let had = before
@@ -37,7 +66,7 @@ pub(super) fn choose(
             None => match had {
                 Some(port) if bind(port, mapping.protocol).is_ok() => port,
                 _ => bind(0, mapping.protocol)
-                    .map_err(|error| (ProblemCode::StartFailed, format!("no port is free: {error}")))?,
+                    .map_err(|error| Refusal::new(ProblemCode::StartFailed, format!("no port is free: {error}")))?,
             },
         };
         chosen.push(PublishedPort {
@@ -50,10 +79,10 @@ pub(super) fn choose(
     Ok(chosen)
 }
 
-fn check(shared: &Shared, own: &ServiceId, port: u16, protocol: Protocol) -> Result<(), (ProblemCode, String)> {
+fn check(shared: &Shared, own: &ServiceId, port: u16, protocol: Protocol) -> Result<(), Refusal> {
     let in_use = |by: String| {
         let detail = format!("port {port} on {ADDRESS} is in use by {by}");
-        Err((ProblemCode::PortInUse, detail))
+        Refusal::new(ProblemCode::PortInUse, detail)
     };
     // It may be about to bind it.
     let boot = process::boot();
@@ -64,22 +93,28 @@ fn check(shared: &Shared, own: &ServiceId, port: u16, protocol: Protocol) -> Res
         }
         let run = place.run().ok().flatten();
         if run.is_some_and(|run| !run.over && run.boot == boot && run.main.seen().is_some()) {
-            return in_use(format!("the service {}", instance.service));
+            return Err(Refusal {
+                holder: Some(instance.service.clone()),
+                ..in_use(format!("the service {}", instance.service))
+            });
         }
     }
     match bind(port, protocol) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             let holder = holder::holder(port, protocol);
-            in_use(holder.map_or_else(|| "another program".to_owned(), |holder| holder.to_string()))
+            Err(in_use(holder.map_or_else(
+                || "another program".to_owned(),
+                |holder| holder.to_string(),
+            )))
         }
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err((
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Refusal::new(
             ProblemCode::PortNotPermitted,
             format!(
                 "port {port} on {ADDRESS} may not be used by this user: ports below 1024 are reserved; choose another one"
             ),
         )),
-        Err(error) => Err((
+        Err(error) => Err(Refusal::new(
             ProblemCode::StartFailed,
             format!("port {port} on {ADDRESS} can't be used: {error}"),
         )),

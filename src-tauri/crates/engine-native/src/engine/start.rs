@@ -121,8 +121,8 @@ impl Starting<'_> {
         let failed = |error: io::Error| self.failed(&error);
         self.shared.private_folder(&self.place.0, owner).map_err(failed)?;
         let had = kept.map_or(&[][..], |kept| &kept.ports);
-        let ports = ports::choose(self.shared, &service.id, &service.ports, had)
-            .map_err(|(code, detail)| self.refused(code, detail))?;
+        let ports =
+            ports::choose(self.shared, &service.id, &service.ports, had).map_err(|refusal| refusal.of(&self.name))?;
         let run = self
             .shared
             .run_folder(&self.place.0, user)

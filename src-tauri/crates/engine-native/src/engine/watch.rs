@@ -155,7 +155,7 @@ async fn follow(shared: &Shared, place: &Place, instance: &Instance, run: &Run) 
 
 /// Sees to it that an instance has a monitor that answers, or is over. Gives what is known of its run then.
 pub(super) async fn keep(shared: &Shared, place: &Place) -> io::Result<Option<Run>> {
-    let deadline = Instant::now() + PATIENCE;
+    let mut deadline = Instant::now() + PATIENCE;
     loop {
         let (Some(instance), Some(run)) = (place.instance()?, place.run()?) else {
             return Ok(None);
@@ -174,6 +174,7 @@ pub(super) async fn keep(shared: &Shared, place: &Place) -> io::Result<Option<Ru
         if monitor_lives {
             // Its socket was removed: nobody will ever hear of it again.
             process::send(run.monitor, Signal::KILL.0)?;
+            deadline = Instant::now() + PATIENCE;
         }
         make_run_folder(shared, &instance)?;
         match shared.monitor("adopt", place).await? {

@@ -51,8 +51,13 @@ impl Streams {
     pub(super) fn find(instance: &Instance, run: &Run) -> io::Result<Self> {
         let mut pipes = Vec::new();
         for (stream, name, number) in NAMES {
-            let held = PathBuf::from(format!("/proc/{}/fd/{number}", run.main.pid));
-            for path in [instance.run.join(name), held] {
+            let named = instance.run.join(name);
+            // Only of this very process: whoever has its number by now writes to nobody else.
+            let held = run
+                .main
+                .seen()
+                .map(|seen| PathBuf::from(format!("/proc/{}/fd/{number}", seen.identity.pid)));
+            for path in [Some(named), held].into_iter().flatten() {
                 let is_pipe = fs::metadata(&path).is_ok_and(|meta| meta.file_type().is_fifo());
                 if is_pipe && let Ok(pipe) = open(&path, false) {
                     pipes.push((stream, pipe));

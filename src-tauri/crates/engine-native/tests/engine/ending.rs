@@ -114,6 +114,7 @@ async fn a_process_id_that_somebody_else_has_by_now_is_nobody_s() {
     let mut state = machine.state("shop/app");
     for whose in ["main", "monitor"] {
         state[whose]["pid"] = stranger.0.id().into();
+        state[whose]["start"] = 1.into();
     }
     state["exit"] = serde_json::Value::Null;
     state["over"] = false.into();

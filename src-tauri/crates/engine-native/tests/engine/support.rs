@@ -83,23 +83,29 @@ impl Drop for Machine {
     fn drop(&mut self) {
         let root = self.root().to_string_lossy().into_owned();
         let ids = ids_in(self.root());
-        // Monitors first, so that none is left that would see the others end; again for what was begun meanwhile.
-        for _ in 0..3 {
-            for pid in processes() {
-                if text(pid, "cmdline").contains(&root) {
-                    kill(pid, "KILL");
-                }
+        // An engine that still lives in this process would give what is killed another monitor.
+        for service in services_in(self.root()) {
+            let _ = fs::remove_file(service.join("instance.json"));
+        }
+        let left = || -> Vec<i32> {
+            let ours = |pid: &i32| text(*pid, "cmdline").contains(&root) || ids.iter().any(|id| carries(*pid, id));
+            processes().into_iter().filter(ours).collect()
+        };
+        let deadline = Instant::now() + SOON;
+        while Instant::now() < deadline {
+            let left = left();
+            if left.is_empty() {
+                break;
             }
-            for pid in processes() {
-                if ids.iter().any(|id| carries(pid, id)) {
-                    kill(pid, "KILL");
-                }
+            for pid in left {
+                kill(pid, "KILL");
             }
         }
+        let _ = fs::remove_dir_all(self.root());
     }
 }
 
-fn ids_in(root: &Path) -> Vec<String> {
+fn services_in(root: &Path) -> Vec<PathBuf> {
     let folders = |path: PathBuf| -> Vec<PathBuf> {
         let entries = fs::read_dir(path).into_iter().flatten();
         entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
@@ -107,12 +113,16 @@ fn ids_in(root: &Path) -> Vec<String> {
     folders(root.join("data/native"))
         .into_iter()
         .flat_map(folders)
-        .filter_map(|folder| {
-            let bytes = fs::read(folder.join("instance.json")).ok()?;
-            let json: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
-            Some(json["id"].as_str()?.to_owned())
-        })
         .collect()
+}
+
+fn ids_in(root: &Path) -> Vec<String> {
+    let id = |folder: PathBuf| -> Option<String> {
+        let bytes = fs::read(folder.join("instance.json")).ok()?;
+        let json: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+        Some(json["id"].as_str()?.to_owned())
+    };
+    services_in(root).into_iter().filter_map(id).collect()
 }
 
 pub fn processes() -> Vec<i32> {

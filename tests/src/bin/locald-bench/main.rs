@@ -10,6 +10,7 @@
 mod click;
 mod idle;
 mod notice;
+mod postgres;
 mod row;
 mod scale;
 
@@ -32,6 +33,9 @@ fn main() {
     }
     if wanted("notice") {
         runtime.block_on(notice::run());
+    }
+    if wanted("postgres") {
+        runtime.block_on(postgres::run());
     }
     if wanted("row") {
         runtime.block_on(row::run());

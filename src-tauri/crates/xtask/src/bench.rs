@@ -24,6 +24,8 @@ fn tool(name: &str, args: &[&str]) -> Result<(), String> {
         "locald-desktop",
         "-p",
         "locald-cli",
+        "-p",
+        "locald-engine-native",
     ]))?;
     let bin = sh::target().join("release");
     let mut tool = sh::cargo(&["run", "--quiet", "-p", "locald-tests", "--bin", name, "--"]);

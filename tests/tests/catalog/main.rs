@@ -48,6 +48,8 @@ async fn every_entry_with_a_server_here_is_started_and_used_without_a_container(
 
 /// All of them, one after the other.
 async fn on<E: TestEngine>(family: &str, engine: Option<&E>) {
+    // Further ports of a service can't be named: hosts beside each other would choose the same.
+    let _alone = table::alone();
     let mut home = Home::new();
     if let Some(engine) = engine {
         home.set_env("DOCKER_HOST", engine.endpoint());
@@ -59,15 +61,16 @@ async fn on<E: TestEngine>(family: &str, engine: Option<&E>) {
         .filter(|&server| engine.is_some() || without_container(server));
     let servers: Vec<_> = servers.collect();
     for server in &servers {
-        let (entry, version) = (server.entry(), server.version());
-        text += &format!("\n[services.{entry}]\ntype = \"{entry}\"\nversion = \"{version}\"\nengine = \"{family}\"\n");
-        if engine.is_none() && *server == Server::Etcd {
-            // Debian's is older than what the catalog lists.
-            text = text.replace(
-                &format!("version = \"{version}\"\nengine = \"native\"\n"),
-                "engine = \"native\"\n",
-            );
-        }
+        let entry = server.entry();
+        let version = format!("version = \"{}\"\n", server.version());
+        // Debian's etcd is older than what the catalog lists, and what is here is meant when no version is named.
+        let version = if engine.is_none() && *server == Server::Etcd {
+            ""
+        } else {
+            &version
+        };
+        let port = free_port();
+        text += &format!("\n[services.{entry}]\ntype = \"{entry}\"\n{version}port = {port}\nengine = \"{family}\"\n");
     }
     let file = home.write("home/catalog/locald.toml", &text);
     let folder = file.parent().unwrap().to_string_lossy().into_owned();
@@ -119,6 +122,14 @@ async fn works(home: &Home, folder: &str, server: Server) -> Result<&'static str
         .map_err(|error| format!("{url}: {error}"))?;
     locald(&["stop", entry]).await?;
     Ok(client)
+}
+
+/// Other tests take the well-known ones, and programs the upper ones.
+fn free_port() -> u16 {
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(20_000..30_000));
+    ports
+        .find(|&port| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok())
+        .unwrap()
 }
 
 /// Servers whose programs are looked for, and here.

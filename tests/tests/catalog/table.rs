@@ -22,6 +22,15 @@ pub fn write(column: &str, text: &str) {
     fs::write(folder.join(format!("{column}.tsv")), text).unwrap();
 }
 
+/// Waits until no other of these tests runs, and keeps others waiting while it lives.
+pub fn alone() -> fs::File {
+    let folder = folder();
+    fs::create_dir_all(&folder).unwrap();
+    let lock = fs::File::create(folder.join("lock")).unwrap();
+    tokio::task::block_in_place(|| lock.lock()).unwrap();
+    lock
+}
+
 /// Cargo marks its build folder.
 fn folder() -> PathBuf {
     let test = std::env::current_exe().unwrap();

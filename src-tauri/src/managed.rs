@@ -27,7 +27,10 @@ pub(crate) async fn add_service(
     let folder = match &project {
         None => None,
         Some(project) => {
-            let known = snapshot.projects.get(project).and_then(|project| project.folder.clone());
+            let known = snapshot
+                .projects
+                .get(project)
+                .and_then(|project| project.folder.clone());
             Some(known.ok_or_else(|| CommandError::new("no_such_project", format!("there is no project {project}")))?)
         }
     };

@@ -32,7 +32,9 @@ pub fn web_view() -> bool {
 /// When it hasn't and `CI` is set.
 pub fn postgres() -> bool {
     let folders = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let found = folders.into_iter().any(|folder| folder.path().join("bin/postgres").is_file());
+    let found = folders
+        .into_iter()
+        .any(|folder| folder.path().join("bin/postgres").is_file());
     found || unmet("no PostgreSQL server; on Debian: apt-get install postgresql-15")
 }
 

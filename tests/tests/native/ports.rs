@@ -18,10 +18,7 @@ async fn two_projects_that_want_one_port_both_work_in_any_order_and_keep_theirs(
     for folder in &folders {
         stage.locald(folder, &["up", "--wait"]).await.unwrap();
     }
-    let urls = [
-        stage.url(&folders[0], "db").await,
-        stage.url(&folders[1], "db").await,
-    ];
+    let urls = [stage.url(&folders[0], "db").await, stage.url(&folders[1], "db").await];
     assert_ne!(port(&urls[0]), port(&urls[1]), "{urls:?}");
     assert_ne!(urls[0], urls[1]);
     for order in [[0, 1], [1, 0], [0, 1]] {
@@ -31,7 +28,10 @@ async fn two_projects_that_want_one_port_both_work_in_any_order_and_keep_theirs(
         }
         for which in order {
             stage.locald(&folders[which], &["start", "db", "--wait"]).await.unwrap();
-            stage.locald(&folders[which], &["restart", "db", "--wait"]).await.unwrap();
+            stage
+                .locald(&folders[which], &["restart", "db", "--wait"])
+                .await
+                .unwrap();
         }
         for which in order {
             assert_eq!(stage.url(&folders[which], "db").await, urls[which]);

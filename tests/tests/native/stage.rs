@@ -1,6 +1,10 @@
 //! What these tests begin with: folders, a host without a desktop, and a client of PostgreSQL.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
 
 use locald_tests::{
     chaos::{Home, Host},
@@ -22,10 +26,16 @@ pub struct Stage {
 impl Stage {
     /// Starts it; `None`, after a loud word, where this machine has no PostgreSQL.
     pub async fn new() -> Option<Self> {
+        Self::with(|_| {}).await
+    }
+
+    /// The same in folders that are prepared before the host looks at them.
+    pub async fn with(prepare: impl FnOnce(&mut Home)) -> Option<Self> {
         if !needs::postgres() {
             return None;
         }
-        let home = Home::new();
+        let mut home = Home::new();
+        prepare(&mut home);
         home.lend_data_folder();
         let host = Some(Host::alone(&home).await);
         Some(Self { home, host })
@@ -42,7 +52,7 @@ impl Stage {
     }
 
     /// Runs `locald --project FOLDER …`.
-    pub async fn locald(&self, folder: &std::path::Path, arguments: &[&str]) -> Result<String, String> {
+    pub async fn locald(&self, folder: &Path, arguments: &[&str]) -> Result<String, String> {
         let folder = folder.to_string_lossy();
         let mut all = vec!["--project", &*folder];
         all.extend(arguments);
@@ -67,12 +77,38 @@ impl Stage {
     }
 
     pub async fn healthy(&self, id: &str) -> Value {
-        self.wait(id, "healthy", |row| row["state"] == "running" && row["health"] == "healthy")
-            .await
+        self.wait(id, "healthy", |row| {
+            row["state"] == "running" && row["health"] == "healthy"
+        })
+        .await
+    }
+
+    /// Waits until a service shows a fault of this code, and gives it.
+    pub async fn fault(&self, id: &str, code: &str) -> Value {
+        let row = self.wait(id, code, |row| row["error"]["code"] == code).await;
+        row["error"].clone()
+    }
+
+    /// What `locald --json …` prints.
+    pub async fn json(&self, folder: &Path, arguments: &[&str]) -> Value {
+        let mut all = vec!["--json"];
+        all.extend(arguments);
+        let text = self.locald(folder, &all).await.unwrap();
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}"))
+    }
+
+    /// The folder of one generation of a service's data.
+    pub fn data(&self, id: &str, generation: u32) -> PathBuf {
+        self.home.data().join("native").join(id).join(generation.to_string())
+    }
+
+    /// The project's file.
+    pub fn file(&self, folder: &Path) -> String {
+        std::fs::read_to_string(folder.join("locald.toml")).unwrap()
     }
 
     /// The URL that people are shown.
-    pub async fn url(&self, folder: &std::path::Path, service: &str) -> String {
+    pub async fn url(&self, folder: &Path, service: &str) -> String {
         let url = self.locald(folder, &["url", service]).await.unwrap();
         url.trim().to_owned()
     }
@@ -96,4 +132,62 @@ pub async fn answers(url: &str) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     assert_eq!(row.get::<_, i32>(0), 1);
     Ok(())
+}
+
+/// Makes a table of these names, as an app would.
+pub async fn fill(url: &str, names: &[&str]) {
+    let client = connect(url).await.unwrap();
+    client
+        .batch_execute("CREATE TABLE IF NOT EXISTS people (name text PRIMARY KEY)")
+        .await
+        .unwrap();
+    for name in names {
+        client.execute("INSERT INTO people VALUES ($1)", &[name]).await.unwrap();
+    }
+}
+
+/// The names in the table, or that there is no table.
+pub async fn names(url: &str) -> Result<Vec<String>, String> {
+    let client = connect(url).await?;
+    let rows = client
+        .query("SELECT name FROM people ORDER BY name", &[])
+        .await
+        .map_err(|error| error.to_string())?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// A port that nothing else here is about to take: tests run at the same time, and the well-known one is for those that
+/// are about being given it.
+pub fn port() -> u16 {
+    loop {
+        let port = fastrand::u16(20_000..32_000);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// A port that nobody has, and that the system gives to nobody soon.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Every file below a folder with its content and time of change, to tell whether anything was touched.
+pub fn picture(folder: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
+    let mut picture = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap().flatten() {
+            let meta = entry.path().symlink_metadata().unwrap();
+            let content = if meta.is_dir() {
+                folders.push(entry.path());
+                Vec::new()
+            } else {
+                std::fs::read(entry.path()).unwrap_or_default()
+            };
+            picture.insert(entry.path(), (content, meta.modified().unwrap()));
+        }
+    }
+    picture
 }

@@ -162,7 +162,7 @@ async fn fifty_kills_lose_no_committed_row_and_make_no_second_server() {
             UP,
             async || {
                 let servers = stage.postmasters();
-                    let row = stage.row("shop/db").await?;
+                let row = stage.row("shop/db").await?;
                 if servers.len() != 1 || stage.monitors().len() != 1 || row["health"] != "healthy" {
                     return Err(format!("{servers:?} {:?} {row}", stage.monitors()));
                 }

@@ -190,11 +190,7 @@ impl Host {
         };
         notices.extend(finder.look());
         let finding = tokio::spawn(finder.keep_looking());
-        supervisor
-            .handle()
-            .gate()
-            .records
-            .open(folders.data.join("services.json"));
+        let unfinished = supervisor.handle().gate().remember(folders.data.join("services.json"));
         let (catalog, complaints) = Catalog::load(&folders);
         notices.extend(complaints.iter().map(|errors| {
             format!(
@@ -210,6 +206,10 @@ impl Host {
         supervisor.handle().send(Event::EngineOffered { engine, offers });
         let projects = Projects::start(folders.clone(), store, supervisor.handle(), catalog).await;
         let keeper = Keeper::new(&folders, supervisor.handle(), projects.clone());
+        for (closed, before) in unfinished {
+            let keeper = keeper.clone();
+            tokio::spawn(async move { keeper.undo(closed, before).await });
+        }
         if !notices.is_empty() {
             supervisor.handle().send(Event::NoticesChanged(notices));
         }

@@ -1,9 +1,9 @@
-//! Data on its way: onto another engine, or into another version. The old is kept in the trash.
+//! Data on its way onto another engine. The old is kept in the trash.
 
 use std::{path::PathBuf, sync::Arc};
 
-use locald_core::{Command, EngineId, InstanceId, ServiceId, ServiceSpec, spec::Transfer, view::managed::TrashItem};
-use locald_engine::{EngineKind, InstanceSpec, SharedEngine};
+use locald_core::{Command, EngineId, ServiceId, spec::Transfer, view::managed::TrashItem};
+use locald_engine::{InstanceSpec, SharedEngine};
 
 use super::{
     Keeper,
@@ -11,9 +11,6 @@ use super::{
     work::{Held, failed, instance_of},
 };
 use crate::RequestError;
-
-/// Output of a failed command that a person gets to see, in characters.
-const SAID: usize = 600;
 
 impl Keeper {
     /// Has a service run on another engine from now on, with its data.
@@ -45,20 +42,17 @@ impl Keeper {
         let why = format!("moved to {target}");
         match &managed.transfer {
             Transfer::Files => self.carry_files(service, &old, &new, why).await,
-            Transfer::Dump { dump, restore } => {
-                let dump = self.dump(service, &old, dump).await?;
+            Transfer::Dump { .. } => {
+                let made = self.gate.records.get(service).made.get(&managed.generation).cloned();
+                let made = made.unwrap_or_else(|| Made::of(managed, &old.identity().id));
                 let held = self.hold(service).await?;
-                let carried = self
-                    .into_new(held, &old, Some(new.identity().id.clone()), &dump, restore, why)
-                    .await;
-                // The dump has all the data in the clear.
-                drop(dump);
-                carried
+                let target = new.identity().id.clone();
+                self.carry_dump(held, &old, Some(target), made, why).await
             }
         }
     }
 
-    async fn relocate(&self, service: &ServiceId, engine: EngineId) {
+    pub(super) async fn relocate(&self, service: &ServiceId, engine: EngineId) {
         let engine = engine.as_str().to_owned();
         let service = service.clone();
         self.supervisor.command(Command::Move { service, engine }).await;
@@ -106,92 +100,13 @@ impl Keeper {
         Ok(discarded.map(|discarded| discarded.item()))
     }
 
-    /// Has the old server write all it has.
-    pub(super) async fn dump(
-        &self,
-        service: &ServiceId,
-        engine: &SharedEngine,
-        command: &[String],
-    ) -> Result<tempfile::TempPath, RequestError> {
-        let seen = self.bring_up(service).await?;
-        let instance = seen.instance.clone().ok_or_else(|| gone(service))?;
-        let inside = inside(engine);
-        run(engine, &instance, command, inside, "dumped").await?;
-        let folder = self.scratch_folder()?;
-        let to = tempfile::Builder::new()
-            .prefix("dump-")
-            .suffix(".sql")
-            .tempfile_in(&folder)
-            .map_err(|error| RequestError::NotSaved(error.to_string()))?
-            .into_temp_path();
-        let copied = engine.copy_out(&instance, inside, &to).await;
-        forget(engine, &instance, inside).await;
-        copied.map_err(|error| failed(&error))?;
-        Ok(to)
-    }
-
-    /// Begins with new data on the engine that it is to be on, and has the new server read the dump. When that goes
-    /// wrong, the service has its old data again.
-    pub(super) async fn into_new(
-        &self,
-        held: Held,
-        old: &SharedEngine,
-        target: Option<EngineId>,
-        dump: &std::path::Path,
-        restore: &[String],
-        why: String,
-    ) -> Result<Option<TrashItem>, RequestError> {
-        let (spec, folder, ran) = (Arc::clone(&held.spec), held.folder.clone(), held.ran);
-        let service = spec.id.clone();
-        let before = self.gate.records.get(&service).generation;
-        let generation = self.next_generation(&service)?;
-        self.switch(&service, generation, None).await?;
-        if let Some(target) = target.clone() {
-            self.relocate(&service, target).await;
-        }
-        drop(held);
-        let filled = self.fill(&service, dump, restore).await;
-        if let Err(error) = filled {
-            tracing::warn!(%service, %error, "data could not be carried over");
-            // What was begun is set aside, and the old is in use again.
-            self.bring_down(&service).await?;
-            self.set_aside(&service, folder, "an attempt that failed").await;
-            self.switch(&service, before, None).await?;
-            if target.is_some() {
-                self.relocate(&service, old.identity().id.clone()).await;
-            }
-            if ran {
-                self.supervisor.command(Command::Start(vec![service])).await;
-            }
-            return Err(error);
-        }
-        let discarded = self.discard(&spec, old, folder, why).await?;
-        if !ran {
-            self.bring_down(&service).await?;
-        }
-        Ok(discarded.map(|discarded| discarded.item()))
-    }
-
-    async fn fill(&self, service: &ServiceId, dump: &std::path::Path, restore: &[String]) -> Result<(), RequestError> {
-        let seen = self.bring_up(service).await?;
-        let instance = seen.instance.clone().ok_or_else(|| gone(service))?;
-        let engine = self.engine_of(service)?;
-        let inside = inside(&engine);
-        engine
-            .copy_in(&instance, dump, inside)
-            .await
-            .map_err(|error| failed(&error))?;
-        let restored = run(&engine, &instance, restore, inside, "restored").await;
-        forget(&engine, &instance, inside).await;
-        restored
-    }
-
-    /// Puts the data that a service has now into the trash, as far as there is any.
-    pub(super) async fn set_aside(&self, service: &ServiceId, folder: PathBuf, why: &str) {
+    /// Puts data of a service into the trash, as far as there is any.
+    pub(super) async fn set_aside(&self, service: &ServiceId, generation: u32, folder: PathBuf, why: &str) {
         let Ok((spec, _)) = self.declared(service).await else {
             return;
         };
         let Ok(engine) = self.engine_of(service) else { return };
+        let spec = Arc::new(spec.with_generation(generation));
         if let Err(error) = self.discard(&spec, &engine, folder, why.to_owned()).await {
             tracing::warn!(%service, %error, "not set aside");
         }
@@ -206,7 +121,7 @@ impl Keeper {
             .map_err(|error| RequestError::NotSaved(error.to_string()))
     }
 
-    fn scratch_folder(&self) -> Result<PathBuf, RequestError> {
+    pub(super) fn scratch_folder(&self) -> Result<PathBuf, RequestError> {
         use std::os::unix::fs::DirBuilderExt as _;
         let folder = self.folders.data.join("tmp");
         std::fs::DirBuilder::new()
@@ -218,57 +133,8 @@ impl Keeper {
     }
 }
 
-/// Where a dump lies for the server's own programs. `{run}` is the native engine's private folder of the instance.
-fn inside(engine: &SharedEngine) -> &'static str {
-    if engine.identity().kind == EngineKind::Native {
-        "{run}/locald-dump.sql"
-    } else {
-        "/tmp/locald-dump.sql"
-    }
-}
-
 async fn ready(engine: &SharedEngine, spec: &InstanceSpec) -> Result<(), RequestError> {
     // Nobody watches the progress of this.
     let (progress, _) = tokio::sync::mpsc::channel(1);
     engine.prepare(spec, progress).await.map_err(|error| failed(&error))
-}
-
-async fn run(
-    engine: &SharedEngine,
-    instance: &InstanceId,
-    command: &[String],
-    file: &str,
-    done: &str,
-) -> Result<(), RequestError> {
-    let command: Vec<String> = command.iter().map(|word| word.replace("{file}", file)).collect();
-    let outcome = engine.exec(instance, &command).await.map_err(|error| failed(&error))?;
-    if outcome.code == 0 {
-        return Ok(());
-    }
-    let said: String = outcome.output.trim().chars().take(SAID).collect();
-    let program = command.first().cloned().unwrap_or_default();
-    Err(RequestError::Failed(format!(
-        "the data was not {done}: `{program}` ended with code {}: {said}",
-        outcome.code
-    )))
-}
-
-/// The dump has all the data in the clear: it doesn't stay inside.
-async fn forget(engine: &SharedEngine, instance: &InstanceId, file: &str) {
-    let command = ["rm", "-f", file].map(str::to_owned);
-    if let Err(error) = engine.exec(instance, &command).await {
-        tracing::warn!(%error, "a dump was left behind");
-    }
-}
-
-fn gone(service: &ServiceId) -> RequestError {
-    RequestError::Failed(format!("{service} is gone"))
-}
-
-/// What a service is made from in another version, for its data to be read.
-pub(super) fn dump_commands(spec: &ServiceSpec) -> Option<(&[String], &[String])> {
-    match &spec.managed()?.transfer {
-        Transfer::Dump { dump, restore } => Some((dump, restore)),
-        Transfer::Files => None,
-    }
 }

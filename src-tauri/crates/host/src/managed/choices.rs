@@ -4,7 +4,11 @@ use std::{path::PathBuf, sync::Arc};
 
 use locald_core::{Choice, Command, ServiceId, ServiceSpec, snapshot::StateKind};
 
-use super::{Keeper, carry::dump_commands, file, provisioner::next_free, records::Made};
+use super::{
+    Keeper, file,
+    provisioner::next_free,
+    records::{Made, Meanwhile},
+};
 use crate::{RequestError, probe};
 
 impl Keeper {
@@ -55,46 +59,30 @@ impl Keeper {
     async fn upgrade(&self, spec: &Arc<ServiceSpec>) -> Result<(), RequestError> {
         let service = &spec.id;
         let engine = self.engine_of(service)?;
-        let (dump, restore) = dump_commands(spec)
-            .map(|(dump, restore)| (dump.to_vec(), restore.to_vec()))
-            .ok_or_else(|| {
-                RequestError::NotPossible(format!("{service} has no way to carry its data into another version"))
-            })?;
+        let managed = spec
+            .managed()
+            .ok_or_else(|| RequestError::NotPossible(format!("{service} is not made from the catalog")))?;
         let version = self.old_version(spec).await?;
-        let old = match self.made(spec) {
-            Some(made) => Made { version, ..made },
-            None => spec
-                .managed()
-                .map(|managed| Made {
-                    version: version.clone(),
-                    format: Some(version.clone()),
-                    ..Made::of(managed, &engine.identity().id)
-                })
-                .ok_or_else(|| RequestError::NotPossible(format!("{service} is not made from the catalog")))?,
+        let made = self.made(spec);
+        let old = Made {
+            version,
+            ..made.unwrap_or_else(|| Made::of(managed, &engine.identity().id))
         };
-        self.use_old(service, Some(old)).await?;
-        let dumped = self.dump(service, &engine, &dump).await;
-        let held = self.hold(service).await;
-        self.use_old(service, None).await?;
-        let (dumped, mut held) = (dumped?, held?);
+        let why = format!("upgraded to {}", managed.version);
+        let mut held = self.hold(service).await?;
         // What ran before is what failed to start: it is wanted.
         held.ran = true;
-        let title = spec
-            .managed()
-            .map(|managed| managed.version.clone())
-            .unwrap_or_default();
-        let why = format!("upgraded to {title}");
-        self.into_new(held, &engine, None, &dumped, &restore, why).await?;
+        self.carry_dump(held, &engine, None, old, why).await?;
         Ok(())
     }
 
     /// For a while, the service is what its data was made with.
     async fn use_old(&self, service: &ServiceId, old: Option<Made>) -> Result<(), RequestError> {
-        self.gate
-            .records
-            .change(service, |record| record.old = old)
-            .map_err(|error| RequestError::NotSaved(error.to_string()))?;
-        self.projects.refresh(service).await
+        let meanwhile = old.map(|made| Meanwhile {
+            made,
+            ports: Vec::new(),
+        });
+        self.meanwhile(service, meanwhile).await
     }
 
     async fn start_empty(&self, service: &ServiceId) -> Result<(), RequestError> {

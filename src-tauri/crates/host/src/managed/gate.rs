@@ -1,21 +1,22 @@
 //! Before a managed service is started: is what it has what its file asks for? Nothing is touched to find out.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use locald_core::{Choice, Problem, ProblemCode, ServiceId, ServiceSpec, spec::Transfer};
 use locald_engine::{EngineError, InstanceSpec, SharedEngine};
 
-use super::records::{Made, Records};
+use super::records::{Made, Records, Unfinished};
 
 /// What is looked at before a start.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Gate {
     pub(crate) records: Records,
-    /// Services whose data is being copied.
-    closed: Arc<Mutex<BTreeSet<ServiceId>>>,
+    /// Services that work is done on, and whether they may be started meanwhile.
+    closed: Arc<Mutex<BTreeMap<ServiceId, bool>>>,
 }
 
 /// Keeps a service from being started for as long as it lives.
@@ -23,6 +24,18 @@ pub(crate) struct Gate {
 pub(crate) struct Closed {
     gate: Gate,
     service: ServiceId,
+}
+
+impl Closed {
+    pub(crate) fn service(&self) -> &ServiceId {
+        &self.service
+    }
+
+    /// Lets it be started: the work needs it. Other work on its data is kept off all the same.
+    pub(crate) fn let_start(&self) {
+        let mut closed = self.gate.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        closed.insert(self.service.clone(), true);
+    }
 }
 
 impl Drop for Closed {
@@ -33,10 +46,23 @@ impl Drop for Closed {
 }
 
 impl Gate {
+    /// Reads what is remembered. What was left half done is kept from being started until that is undone.
+    pub(crate) fn remember(&self, path: PathBuf) -> Vec<(Closed, Unfinished)> {
+        self.records.open(path);
+        let unfinished = self.records.unfinished().into_iter();
+        unfinished
+            .filter_map(|(service, before)| Some((self.close(&service)?, before)))
+            .collect()
+    }
+
     /// Keeps a service from being started; `None` when that is so already.
     pub(crate) fn close(&self, service: &ServiceId) -> Option<Closed> {
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        closed.insert(service.clone()).then(|| Closed {
+        if closed.contains_key(service) {
+            return None;
+        }
+        closed.insert(service.clone(), false);
+        Some(Closed {
             gate: self.clone(),
             service: service.clone(),
         })
@@ -45,7 +71,7 @@ impl Gate {
     /// May it be started as far as locald's own work on its data goes?
     pub(crate) fn open(&self, service: &ServiceId) -> Result<(), Problem> {
         let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        if closed.contains(service) {
+        if closed.get(service) == Some(&false) {
             let detail = format!("the data of {service} is being copied; start it when that is done");
             return Err(Problem::new(ProblemCode::StartFailed, detail));
         }

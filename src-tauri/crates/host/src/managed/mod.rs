@@ -3,6 +3,7 @@
 mod add;
 mod carry;
 mod choices;
+mod dump;
 mod file;
 mod gate;
 mod provisioner;

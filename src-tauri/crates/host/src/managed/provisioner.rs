@@ -11,7 +11,7 @@ use locald_config::{
 };
 use locald_core::{ServiceId, offers::Server, spec::Secret};
 
-use super::records::{Record, Records};
+use super::records::{Meanwhile, Record, Records};
 
 /// Letters of a generated password: none that is easily taken for another, none that a URL or a shell minds.
 const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ23456789";
@@ -135,11 +135,14 @@ impl Provision for Provisioner {
             database,
             generation: record.generation,
         };
-        if let Some(old) = record.old {
-            provided.version = old.version;
-            provided.user = old.credentials.user;
-            provided.password = old.credentials.password;
-            provided.database = old.credentials.database;
+        if let Some(Meanwhile { made, ports }) = record.meanwhile {
+            provided.version = made.version;
+            provided.user = made.credentials.user;
+            provided.password = made.credentials.password;
+            provided.database = made.credentials.database;
+            if ports.len() == provided.ports.len() {
+                provided.ports = ports;
+            }
         }
         provided
     }

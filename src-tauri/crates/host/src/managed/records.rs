@@ -36,9 +36,34 @@ pub(crate) struct Record {
     /// By generation.
     #[serde(default)]
     pub made: BTreeMap<u32, Made>,
-    /// While data is carried over from one version into another: the version and credentials that the old data needs.
+    /// What it is while its data is carried over.
     #[serde(skip)]
-    pub old: Option<Made>,
+    pub meanwhile: Option<Meanwhile>,
+    /// Work that hasn't come to its end: how it was before.
+    #[serde(default)]
+    pub unfinished: Option<Unfinished>,
+}
+
+/// What a service is while work is done on its data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Meanwhile {
+    /// The version and credentials that the data needs.
+    pub made: Made,
+    /// Ports that no program knows, so that none writes what would be lost; none: its own.
+    pub ports: Vec<u16>,
+}
+
+/// What a service goes back to when work on its data comes to nothing, or locald ends in the middle of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unfinished {
+    /// The data that it has.
+    pub generation: u32,
+    /// Where that is.
+    pub engine: EngineId,
+    /// Did it run?
+    pub ran: bool,
+    /// The data that was begun.
+    pub attempt: Option<u32>,
 }
 
 fn first() -> u32 {
@@ -54,7 +79,8 @@ impl Default for Record {
             generation: 1,
             last_generation: 1,
             made: BTreeMap::new(),
-            old: None,
+            meanwhile: None,
+            unfinished: None,
         }
     }
 }
@@ -109,11 +135,24 @@ impl Records {
     pub(crate) fn open(&self, path: PathBuf) {
         let mut inner = self.lock();
         inner.services = store::read(&path);
+        for record in inner.services.values_mut() {
+            if let Some(before) = &record.unfinished {
+                record.generation = before.generation;
+            }
+        }
         inner.path = Some(path);
     }
 
     pub(crate) fn get(&self, service: &ServiceId) -> Record {
         self.lock().services.get(service).cloned().unwrap_or_default()
+    }
+
+    /// Those whose work hasn't come to its end.
+    pub(crate) fn unfinished(&self) -> Vec<(ServiceId, Unfinished)> {
+        let inner = self.lock();
+        let all = inner.services.iter();
+        all.filter_map(|(id, record)| Some((id.clone(), record.unfinished.clone()?)))
+            .collect()
     }
 
     /// The ports that others than this service were given.

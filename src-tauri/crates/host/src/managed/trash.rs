@@ -45,7 +45,11 @@ impl Discarded {
 
     pub(crate) fn item(&self) -> TrashItem {
         let origin = match self.spec.managed() {
-            Some(managed) => format!("{} {}", managed.title, managed.version),
+            Some(managed) => {
+                // What its file asked for last may be another.
+                let made = self.made.as_ref().map(|made| &made.version);
+                format!("{} {}", managed.title, made.unwrap_or(&managed.version))
+            }
             None => "container".to_owned(),
         };
         TrashItem {

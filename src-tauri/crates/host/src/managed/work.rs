@@ -27,7 +27,7 @@ pub(super) struct Held {
     pub(super) folder: PathBuf,
     /// Did it run, or was it to?
     pub(super) ran: bool,
-    closed: Closed,
+    pub(super) closed: Closed,
 }
 
 pub(super) fn instance_of(spec: &Arc<ServiceSpec>) -> InstanceSpec {
@@ -73,9 +73,15 @@ impl Keeper {
 
     /// Takes a service down and keeps it there. It comes up again with [`Keeper::release`].
     pub(super) async fn hold(&self, service: &ServiceId) -> Result<Held, RequestError> {
-        let (spec, folder) = self.declared(service).await?;
         let busy = || RequestError::NotPossible(format!("other work on the data of {service} is under way"));
-        let closed = self.gate.close(service).ok_or_else(busy)?;
+        // Asked first: of one that isn't there nothing is under way.
+        self.declared(service).await?;
+        self.hold_closed(self.gate.close(service).ok_or_else(busy)?).await
+    }
+
+    pub(super) async fn hold_closed(&self, closed: Closed) -> Result<Held, RequestError> {
+        let service = closed.service();
+        let (spec, folder) = self.declared(service).await?;
         let ran = self
             .seen(service)
             .is_some_and(|seen| !seen.click_turns_on() || seen.state == StateKind::Stopping);
@@ -137,7 +143,7 @@ impl Keeper {
         self.supervisor.snapshot().service(service).cloned()
     }
 
-    async fn wait(
+    pub(super) async fn wait(
         &self,
         service: &ServiceId,
         patience: Duration,
@@ -197,6 +203,10 @@ impl Keeper {
             record.generation = generation;
             record.last_generation = record.last_generation.max(generation);
             if let Some(made) = made {
+                // Data asks for the password that it was made with. One that the file names is the file's all the same.
+                if made.credentials.password.is_some() {
+                    record.password.clone_from(&made.credentials.password);
+                }
                 record.made.insert(generation, made);
             }
         });

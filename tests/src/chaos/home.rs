@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -230,7 +231,9 @@ impl Host {
         for mut reader in self.readers {
             reader.kill().await;
         }
-        self.host.kill().await;
+        // It alone: monitors that it started live on.
+        self.host.signal(Signal::KILL);
+        self.host.wait(LATER).await;
     }
 }
 

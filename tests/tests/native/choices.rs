@@ -132,7 +132,10 @@ async fn a_host_that_dies_in_an_upgrade_goes_back_to_what_was() {
     upgrade.kill().await.unwrap();
     stage.host.take().unwrap().kill().await;
     let remembered = std::fs::read_to_string(stage.home.data().join("services.json")).unwrap();
-    assert!(remembered.contains("\"attempt\": 2"), "it was over already: {remembered}");
+    assert!(
+        remembered.contains("\"attempt\": 2"),
+        "it was over already: {remembered}"
+    );
     stage.host = Some(Host::alone(&stage.home).await);
     stage.fault("shop/db", "version_differs").await;
     stage.locald(&folder, &["choose", "db", "keep-version"]).await.unwrap();

@@ -235,6 +235,7 @@ impl EngineError {
         let choices: &[Choice] = match self {
             Self::PortInUse { holder: Some(_), .. } => &[Choice::OtherPort, Choice::StopHolder],
             _ if self.code() == ProblemCode::PortInUse => &[Choice::OtherPort],
+            _ if self.code() == ProblemCode::DataForeign => &[Choice::StartEmpty],
             _ => &[],
         };
         Problem::new(self.code(), self.to_string()).with_choices(choices)

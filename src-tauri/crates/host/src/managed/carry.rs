@@ -39,6 +39,8 @@ impl Keeper {
             self.relocate(service, target).await;
             return Ok(None);
         }
+        // While all runs as it did: the engine may be away, or have to fetch the image first.
+        ready(&new, &instance_of(&spec)).await?;
         let why = format!("moved to {target}");
         match &managed.transfer {
             Transfer::Files => self.carry_files(service, &old, &new, why).await,

@@ -64,7 +64,12 @@ impl Keeper {
         if let Err(error) = &discarded {
             tracing::warn!(%service, %error, "data could not be carried over");
             before.attempt = self.begun(service);
-            self.go_back(service, &before, held.folder.clone()).await?;
+            if let Err(not_yet) = self.go_back(service, &before, held.folder.clone()).await {
+                tracing::warn!(%service, %not_yet, "it goes back as soon as it can");
+                let keeper = self.clone();
+                tokio::spawn(async move { keeper.undo(held.closed, before).await });
+                return discarded.map(|_| None);
+            }
         } else {
             self.meanwhile(service, None).await?;
             self.note_unfinished(service, None)?;
@@ -126,7 +131,14 @@ impl Keeper {
         before: &Unfinished,
         folder: std::path::PathBuf,
     ) -> Result<(), RequestError> {
-        self.bring_down(service).await?;
+        let elsewhere = self
+            .seen(service)
+            .is_some_and(|seen| seen.engine.as_ref() != Some(&before.engine));
+        match self.bring_down(service).await {
+            // An engine that went away keeps nobody from what is on another.
+            Err(error) if elsewhere => tracing::warn!(%service, %error, "it is left where it is"),
+            down => down?,
+        }
         if let Some(attempt) = before.attempt {
             self.set_aside(service, attempt, folder, "an attempt that failed").await;
         }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use locald_core::{Choice, Problem, ProblemCode, ServiceId, ServiceSpec, spec::Transfer};
-use locald_engine::{EngineError, InstanceSpec, SharedEngine};
+use locald_engine::{InstanceSpec, SharedEngine};
 
 use super::records::{Made, Records, Unfinished};
 
@@ -87,14 +87,6 @@ impl Gate {
         };
         let facts = match engine.data(spec).await {
             Ok(facts) => facts,
-            Err(error @ EngineError::Data { .. }) => {
-                let problem = error.problem();
-                return Err(if problem.code == ProblemCode::DataForeign {
-                    problem.with_choices(&[Choice::StartEmpty])
-                } else {
-                    problem
-                });
-            }
             Err(error) => return Err(error.problem()),
         };
         let made = self.records.get(&service.id).made.get(&managed.generation).cloned();

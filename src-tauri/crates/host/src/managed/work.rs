@@ -125,7 +125,7 @@ impl Keeper {
         self.supervisor.command(Command::Start(vec![service.clone()])).await;
         let settled = |seen: &ServiceSnapshot| match seen.state {
             StateKind::Running => matches!(seen.health, HealthKind::Healthy | HealthKind::None),
-            StateKind::Failed | StateKind::Exited => true,
+            StateKind::Failed | StateKind::Exited | StateKind::Unknown => true,
             _ => false,
         };
         match self.wait(service, UP, settled).await {

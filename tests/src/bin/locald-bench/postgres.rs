@@ -165,7 +165,11 @@ async fn native() -> (f64, f64) {
         .new_and_existing("native", async || {
             // As it is for whoever doesn't add ten in a row.
             eventually("a spare to be ready", LATER, async || {
-                if spares(&databases.home) > 0 { Ok(()) } else { Err("none") }
+                if spares(&databases.home) > 0 {
+                    Ok(())
+                } else {
+                    Err("none")
+                }
             })
             .await;
         })
@@ -177,7 +181,9 @@ async fn through<E: TestEngine>(engine: &E, family: &str) -> (f64, f64) {
     let mut home = Home::new();
     home.set_env("DOCKER_HOST", engine.endpoint());
     let databases = Databases::new(home, family).await;
-    databases.new_and_existing(&format!("locald on {family}"), async || {}).await
+    databases
+        .new_and_existing(&format!("locald on {family}"), async || {})
+        .await
 }
 
 /// The engine's own program, with a poll of `pg_isready` as people have it.
@@ -203,7 +209,17 @@ async fn plain<E: TestEngine>(engine: &E, family: &str) -> (f64, f64) {
         let volume = format!("{name}:/var/lib/postgresql/data");
         let url = format!("postgres://postgres:secret@127.0.0.1:{port}/postgres");
         let run = [
-            "run", "-d", "--name", &name, "-e", "POSTGRES_PASSWORD=secret", "-p", &publish, "-v", &volume, "postgres:15",
+            "run",
+            "-d",
+            "--name",
+            &name,
+            "-e",
+            "POSTGRES_PASSWORD=secret",
+            "-p",
+            &publish,
+            "-v",
+            &volume,
+            "postgres:15",
         ];
         let began = Instant::now();
         let made = client(&run);

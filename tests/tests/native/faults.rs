@@ -114,8 +114,16 @@ impl Disk {
     }
 
     fn run(&self, program: &str, arguments: &[&str]) {
-        let done = Command::new(program).args(arguments).arg(&self.0).status().unwrap();
-        assert!(done.success(), "{program} {arguments:?}");
+        self.try_run(program, arguments).unwrap();
+    }
+
+    fn try_run(&self, program: &str, arguments: &[&str]) -> Result<(), String> {
+        let done = Command::new(program).args(arguments).arg(&self.0).output().unwrap();
+        if done.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&done.stderr).into_owned())
+        }
     }
 }
 
@@ -180,7 +188,11 @@ async fn a_read_only_disk_is_named() {
     let disk = disk.unwrap();
     chown(&disk.0, Some(servers::NOBODY), Some(servers::NOBODY)).unwrap();
     let (folder, url, data) = stopped(&stage).await;
-    disk.run("mount", &["-o", "remount,ro"]);
+    // Data folders are being made ready on it meanwhile.
+    eventually("nobody to write to the disk", UP, async || {
+        disk.try_run("mount", &["-o", "remount,ro"])
+    })
+    .await;
     let before = picture(&data);
     stage.locald(&folder, &["start", "db", "--wait"]).await.unwrap_err();
     let fault = stage.fault("shop/db", "data_not_permitted").await;

@@ -29,13 +29,15 @@ pub fn lend_data_folder(root: &Path, data: &Path) {
     fs::set_permissions(data, fs::Permissions::from_mode(0o700)).expect("our own folder");
 }
 
-/// The processes that have something of `root` on their command line or as their folder: monitors and servers of a
-/// host in it.
+/// The processes that have something of `root` on their command line, in their environment or as their folder: monitors
+/// and servers of a host in it, and hosts.
 pub fn of(root: &Path) -> Vec<proc::Process> {
     let text = root.to_string_lossy();
     let here = |process: &proc::Process| {
         process.command_line().contains(&*text)
             || fs::read_link(format!("/proc/{}/cwd", process.pid)).is_ok_and(|folder| folder.starts_with(root))
+            // A host that a command started has nothing else of it.
+            || fs::read(format!("/proc/{}/environ", process.pid)).is_ok_and(|raw| String::from_utf8_lossy(&raw).contains(&*text))
     };
     let own = std::process::id();
     proc::all()

@@ -184,7 +184,12 @@ async fn native() -> (f64, f64) {
 async fn through<E: TestEngine>(engine: &E, family: &str) -> (f64, f64) {
     server_image(engine, Server::Postgres).unwrap();
     let mut home = Home::new();
-    home.set_env("DOCKER_HOST", engine.endpoint());
+    let variable = if family == "podman" {
+        "CONTAINER_HOST"
+    } else {
+        "DOCKER_HOST"
+    };
+    home.set_env(variable, engine.endpoint());
     let databases = Databases::new(home, family).await;
     databases
         .new_and_existing(&format!("locald on {family}"), async || {})

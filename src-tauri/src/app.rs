@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use locald_core::ServiceId;
+use locald_core::{ServiceId, view::stream::ShowService};
 use locald_host::{Host, HostHandle, HostOptions, ShellRequest, config::Folders};
 use tauri::{Manager as _, RunEvent, WindowEvent};
 use tokio::sync::mpsc;
@@ -20,8 +20,8 @@ const END_TIMEOUT: Duration = Duration::from_secs(3);
 pub(crate) struct Desktop {
     pub host: HostHandle,
     pub streams: Streams,
-    /// A service whose log the window shows once it is there.
-    pub to_show: Mutex<Option<ServiceId>>,
+    /// What the window shows of a service once it is there.
+    pub to_show: Mutex<Option<ShowService>>,
     pub bus: bus::Presence,
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn run(hidden: bool, service: Option<ServiceId>) -> Result<ExitCode, 
         .manage(Desktop {
             host: handle.clone(),
             streams: Streams::default(),
-            to_show: Mutex::new(service),
+            to_show: Mutex::new(service.map(ShowService::log_of)),
             bus: presence.clone(),
         })
         .invoke_handler(tauri::generate_handler![

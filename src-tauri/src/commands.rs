@@ -13,7 +13,7 @@ use locald_core::{
     view::{
         dashboard::{DashboardChange, DashboardView},
         message,
-        stream::{LogBatch, LogLineView, LogStream, ShowService, StatsView},
+        stream::{LogBatch, LogLineView, LogStream, StatsView},
     },
 };
 use locald_host::{HostHandle, LogItem, RequestError, engine};
@@ -128,7 +128,7 @@ pub(crate) async fn dashboard_subscribe(
     });
     let to_show = desktop.to_show.lock().ok().and_then(|mut service| service.take());
     if let Some(service) = to_show
-        && let Err(error) = window.emit(window::SHOW_SERVICE, ShowService { service, logs: true })
+        && let Err(error) = window.emit(window::SHOW_SERVICE, service)
     {
         tracing::warn!(%error, "the window was not told which service to show");
     }

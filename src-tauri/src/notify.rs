@@ -12,7 +12,10 @@ use jiff::{SignedDuration, Timestamp};
 use locald_core::{
     Command,
     state::Mute,
-    view::notification::{NotificationAction, NotificationChange, Subject},
+    view::{
+        notification::{NotificationAction, NotificationChange, Subject},
+        stream::ShowService,
+    },
 };
 use locald_host::HostHandle;
 use tauri::AppHandle;
@@ -101,7 +104,7 @@ fn clicked(app: &AppHandle, host: &HostHandle, subject: &Subject, action: Option
             mute: Some(Mute::Until(Timestamp::now() + HOUR)),
         }),
         Some(NotificationAction::OpenDashboard) => window::show(app, None),
-        Some(NotificationAction::ViewLog) | None => window::show(app, Some(service.clone())),
+        Some(NotificationAction::ViewLog) | None => window::show(app, Some(ShowService::log_of(service.clone()))),
     }
 }
 

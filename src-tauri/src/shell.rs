@@ -7,6 +7,7 @@ use locald_core::{
     Snapshot,
     view::{
         notification::{NotificationChange, Outbox, notifications},
+        stream::ShowService,
         tray_menu::TrayMenu,
     },
 };
@@ -35,7 +36,7 @@ pub(crate) fn start(
     let opened = app.clone();
     tokio::spawn(async move {
         while let Some(ShellRequest::Show { service }) = requests.recv().await {
-            window::show(&opened, service);
+            window::show(&opened, service.map(ShowService::log_of));
         }
     });
     if host.notifications().enabled {

@@ -4,7 +4,10 @@ use std::{cell::RefCell, str::FromStr as _, sync::Arc};
 
 use locald_core::{
     Command, ServiceId,
-    view::tray_menu::{MenuAction, MenuEntry, TrayIcon as IconKind, TrayMenu},
+    view::{
+        stream::ShowService,
+        tray_menu::{MenuAction, MenuEntry, TrayIcon as IconKind, TrayMenu},
+    },
 };
 use locald_host::HostHandle;
 use tauri::AppHandle;
@@ -201,7 +204,11 @@ fn menu_clicked(app: &AppHandle, host: &HostHandle, id: &str) {
 fn add_postgres(app: AppHandle, host: HostHandle) {
     tauri::async_runtime::spawn(async move {
         match host.add_service(None, "postgres", None, None).await {
-            Ok(id) => host.send(Command::Start(vec![id])),
+            Ok(id) => {
+                host.send(Command::Start(vec![id.clone()]));
+                // There its URL is to be copied from.
+                window::show(&app, Some(ShowService::row_of(id)));
+            }
             Err(error) => {
                 // The window is where a person sees what is wrong with the personal project's file.
                 tracing::warn!(%error, "PostgreSQL was not added");

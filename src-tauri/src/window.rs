@@ -2,7 +2,7 @@
 
 use tauri::{AppHandle, CloseRequestApi, Emitter as _, Manager as _, WebviewUrl, WebviewWindowBuilder, Window};
 
-use locald_core::{ServiceId, view::stream::ShowService};
+use locald_core::view::stream::ShowService;
 
 use crate::{app::Desktop, display};
 
@@ -12,7 +12,7 @@ const LABEL: &str = "main";
 pub(crate) const SHOW_SERVICE: &str = "show-service";
 
 /// Shows and focuses the window, with a service's log when one is named. From any thread.
-pub(crate) fn show(app: &AppHandle, service: Option<ServiceId>) {
+pub(crate) fn show(app: &AppHandle, service: Option<ShowService>) {
     let on_main = app.clone();
     let shown = app.run_on_main_thread(move || {
         if let Err(error) = show_now(&on_main, service) {
@@ -24,13 +24,13 @@ pub(crate) fn show(app: &AppHandle, service: Option<ServiceId>) {
     }
 }
 
-fn show_now(app: &AppHandle, service: Option<ServiceId>) -> tauri::Result<()> {
+fn show_now(app: &AppHandle, service: Option<ShowService>) -> tauri::Result<()> {
     if let Some(window) = app.get_webview_window(LABEL) {
         window.show()?;
         window.unminimize()?;
         window.set_focus()?;
         if let Some(service) = service {
-            app.emit_to(LABEL, SHOW_SERVICE, ShowService { service, logs: true })?;
+            app.emit_to(LABEL, SHOW_SERVICE, service)?;
         }
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use locald_config::{ParseContext, catalog::Catalog, parse_project_with, provision::Fixed};
+use locald_config::{ParseContext, catalog::Catalog, parse_project, provision::Fixed};
 use locald_core::spec::{ProbeSpec, Secret, ServiceSpec};
 use locald_engine_testbed::Server;
 use url::Url;
@@ -60,7 +60,7 @@ fn spec(catalog: &Catalog, entry: &str, version: &str) -> ServiceSpec {
         home: None,
         personal: false,
     };
-    let project = parse_project_with(path, &text, &context, catalog, &mut given);
+    let project = parse_project(path, &text, &context, catalog, &mut given);
     let project = project.unwrap_or_else(|errors| panic!("{entry} {version}: {}", errors.render(false, 100)));
     project.services[0].clone()
 }

@@ -14,7 +14,7 @@ mod table;
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt as _;
-use locald_engine_testbed::{Server, TestEngine, server_image};
+use locald_engine_testbed::{Server, TestEngine, free_port, server_image};
 use locald_tests::{
     chaos::{Home, Host},
     engines::{Dockerd, Podman},
@@ -122,14 +122,6 @@ async fn works(home: &Home, folder: &str, server: Server) -> Result<&'static str
         .map_err(|error| format!("{url}: {error}"))?;
     locald(&["stop", entry]).await?;
     Ok(client)
-}
-
-/// Other tests take the well-known ones, and programs the upper ones.
-fn free_port() -> u16 {
-    let mut ports = std::iter::repeat_with(|| fastrand::u16(20_000..30_000));
-    ports
-        .find(|&port| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok())
-        .unwrap()
 }
 
 /// Servers whose programs are looked for, and here.

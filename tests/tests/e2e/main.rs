@@ -10,6 +10,7 @@ mod chaos;
 mod cli;
 mod config;
 mod crash;
+mod databases;
 mod desktop_parts;
 mod engine_faults;
 mod launch;

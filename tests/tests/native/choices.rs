@@ -2,16 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use locald_engine_testbed::free_port;
 use locald_tests::chaos::Host;
 
 use crate::{
     newer,
-    stage::{Stage, fill, names, picture, port},
+    stage::{Stage, fill, names, picture},
 };
 
 /// A project `shop` with data of 15 that has `ada`, stopped, whose file asks for this version by now.
 async fn with_data_of_15(stage: &Stage, wanted: &str) -> (PathBuf, String) {
-    let port = port();
+    let port = free_port();
     let body = |version| format!("# Ours.\ntype = \"postgres\"\nversion = \"{version}\" # not newer\nport = {port}");
     let folder = stage.project("shop", &[("db", &body("15"))]);
     stage.locald(&folder, &["up", "--wait"]).await.unwrap();

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::stage::{Stage, answers, fill, names, picture, port};
+use crate::stage::{Stage, answers, fill, names, picture};
+use locald_engine_testbed::free_port;
 
 struct Shop {
     stage: Stage,
@@ -15,7 +16,7 @@ struct Shop {
 /// Data with `ada`, stopped, and a file that has these lines more by now.
 async fn shop(more: &str) -> Option<Shop> {
     let stage = Stage::new().await?;
-    let port = port();
+    let port = free_port();
     let folder = stage.project("shop", &[("db", &body(port, ""))]);
     stage.locald(&folder, &["up", "--wait"]).await.unwrap();
     let url = stage.url(&folder, "db").await;

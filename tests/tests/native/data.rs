@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use crate::stage::{Stage, answers, connect, fill, names, port};
+use crate::stage::{Stage, answers, connect, fill, names};
+use locald_engine_testbed::free_port;
 
 fn db() -> String {
-    format!("# Mine.\ntype = \"postgres\" # the shop's\nport = {}", port())
+    format!("# Mine.\ntype = \"postgres\" # the shop's\nport = {}", free_port())
 }
 
 async fn trash(stage: &Stage, folder: &Path) -> Vec<serde_json::Value> {
@@ -53,6 +54,18 @@ async fn what_is_removed_comes_back_as_it_was() {
     stage.locald(&folder, &["up", "db", "--wait"]).await.unwrap();
     assert_eq!(stage.url(&folder, "db").await, url);
     assert_eq!(names(&url).await.unwrap(), ["ada", "bob"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_engine_could_run_can_be_removed_all_the_same() {
+    let Some(stage) = Stage::new().await else { return };
+    let folder = stage.project("shop", &[("files", "type = \"minio\""), ("cache", "type = \"redis\"")]);
+    let error = stage.locald(&folder, &["up", "files", "--wait"]).await.unwrap_err();
+    assert!(error.contains("engine"), "{error}");
+    stage.locald(&folder, &["rm", "files"]).await.unwrap();
+    assert!(stage.row("shop/files").await.is_err());
+    assert!(stage.row("shop/cache").await.is_ok());
+    assert!(!stage.file(&folder).contains("minio"), "{}", stage.file(&folder));
 }
 
 #[tokio::test(flavor = "multi_thread")]

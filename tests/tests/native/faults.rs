@@ -8,10 +8,11 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use locald_engine_testbed::free_port;
 use locald_tests::{needs, servers, wait::eventually};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
-use crate::stage::{Stage, UP, connect, fill, names, picture, port};
+use crate::stage::{Stage, UP, connect, fill, names, picture};
 
 struct Gone(Child);
 
@@ -23,7 +24,7 @@ impl Drop for Gone {
 }
 
 async fn stopped(stage: &Stage) -> (PathBuf, String, PathBuf) {
-    let body = format!("type = \"postgres\"\nport = {}", port());
+    let body = format!("type = \"postgres\"\nport = {}", free_port());
     let folder = stage.project("shop", &[("db", &body)]);
     stage.locald(&folder, &["up", "--wait"]).await.unwrap();
     let url = stage.url(&folder, "db").await;
@@ -146,7 +147,7 @@ async fn a_full_disk_is_named_and_nothing_is_left_half_made() {
     };
     // Goes before the stage does.
     let disk = disk.unwrap();
-    let body = format!("type = \"postgres\"\nport = {}", port());
+    let body = format!("type = \"postgres\"\nport = {}", free_port());
     let folder = stage.project("shop", &[("db", &body)]);
     stage.locald(&folder, &["up", "--wait"]).await.unwrap_err();
     let fault = stage.fault("shop/db", "disk_full").await;
@@ -240,7 +241,7 @@ async fn the_program_that_holds_a_port_is_named_and_another_port_is_kept_for_goo
         return;
     }
     let Some(stage) = Stage::new().await else { return };
-    let port = port();
+    let port = free_port();
     let body = format!("type = \"postgres\"\nport = {port} # ours");
     let folder = stage.project("shop", &[("db", &body)]);
     let holder = listener(port);
@@ -265,7 +266,7 @@ async fn the_program_that_holds_a_port_is_named_and_another_port_is_kept_for_goo
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_that_holds_a_port_is_named_and_can_be_stopped() {
     let Some(stage) = Stage::new().await else { return };
-    let body = format!("type = \"postgres\"\nport = {}", port());
+    let body = format!("type = \"postgres\"\nport = {}", free_port());
     let shop = stage.project("shop", &[("db", &body)]);
     let blog = stage.project("blog", &[("db", &body)]);
     stage.locald(&shop, &["up", "--wait"]).await.unwrap();

@@ -6,10 +6,11 @@ use std::sync::{
     atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
+use locald_engine_testbed::free_port;
 use locald_engine_testbed::{Dockerd, Server, TestEngine as _, server_image};
 use locald_tests::engines;
 
-use crate::stage::{Stage, connect, fill, names, port};
+use crate::stage::{Stage, connect, fill, names};
 
 /// A stage with a container engine beside this machine.
 async fn stage(image: bool) -> Option<(Stage, Dockerd)> {
@@ -22,7 +23,7 @@ async fn stage(image: bool) -> Option<(Stage, Dockerd)> {
 }
 
 async fn shop(stage: &Stage) -> (PathBuf, String) {
-    let body = format!("type = \"postgres\"\nversion = \"15\"\nport = {}", port());
+    let body = format!("type = \"postgres\"\nversion = \"15\"\nport = {}", free_port());
     let folder = stage.project("shop", &[("db", &body)]);
     stage.locald(&folder, &["up", "--wait"]).await.unwrap();
     assert_eq!(stage.row("shop/db").await.unwrap()["engine"], "native");

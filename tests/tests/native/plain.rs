@@ -1,9 +1,10 @@
 //! Plain processes: their port, their environment, their folder, and an end that leaves nothing.
 
+use locald_engine_testbed::free_port;
 use locald_tests::{chaos::Host, needs, servers, wait::eventually};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::stage::{Stage, UP, answers, port};
+use crate::stage::{Stage, UP, answers};
 
 /// Answers every request with a variable of its environment, or its folder.
 const WEB: &str = r#"
@@ -43,7 +44,7 @@ async fn a_process_is_given_a_port_and_the_url_of_its_database_and_keeps_both() 
         return;
     }
     let Some(stage) = Stage::new().await else { return };
-    let db = format!("type = \"postgres\"\nport = {}", port());
+    let db = format!("type = \"postgres\"\nport = {}", free_port());
     let web = "command = [\"python3\", \"web.py\"]\nworkdir = \"app\"\nport = \"auto\"\ndepends_on = [\"db\"]\n\
                env = { DATABASE_URL = \"${services.db.url}\", GREETING = \"hello $$5\" }";
     stage.home.write("home/shop/app/web.py", WEB);

@@ -156,23 +156,6 @@ pub async fn names(url: &str) -> Result<Vec<String>, String> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// A port that nothing else here is about to take: tests run at the same time, and the well-known one is for those that
-/// are about being given it.
-pub fn port() -> u16 {
-    loop {
-        let port = fastrand::u16(20_000..32_000);
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
-/// A port that nobody has, and that the system gives to nobody soon.
-pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 /// Every file below a folder with its content and time of change, to tell whether anything was touched.
 pub fn picture(folder: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
     let mut picture = BTreeMap::new();

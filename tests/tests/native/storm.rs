@@ -10,10 +10,11 @@ use std::{
 };
 
 use fastrand::Rng;
+use locald_engine_testbed::free_port;
 use locald_tests::{chaos::Host, proc::Process, servers, wait::eventually};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::stage::{Stage, UP, connect, free_port};
+use crate::stage::{Stage, UP, connect};
 
 const KILLS: usize = 50;
 

@@ -55,6 +55,9 @@ Element.prototype.getClientRects = function (this: Element) {
 };
 Element.prototype.scrollTo = () => undefined;
 
+// jsdom has none, and complains of it each time axe asks.
+HTMLCanvasElement.prototype.getContext = () => null;
+
 beforeEach(() => {
   document.title = "locald";
 });

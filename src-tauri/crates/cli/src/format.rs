@@ -24,7 +24,7 @@ const BOLD: Style = Style::new().bold();
 /// The whole status as a table a project.
 pub(crate) fn status(status: &Status, services: &[&ServiceStatus], now: Timestamp) -> String {
     let mut out = String::new();
-    for engine in &status.engines {
+    for engine in status.engines.iter().filter(|engine| !engine.absent) {
         if let Some(error) = &engine.error {
             let style = color(AnsiColor::Red);
             out += &format!("{style}{}{style:#}: {}\n", engine.id, error.message);

@@ -7,8 +7,10 @@ use std::{ops::Range, path::Path};
 use toml_edit::{InlineTable, Item, Key, Table, TableLike, Value};
 
 use crate::{
+    catalog::Catalog,
     errors::ConfigErrors,
     project::{ParseContext, parse_project},
+    provision::Fixed,
     source, text_edit,
 };
 
@@ -177,7 +179,7 @@ fn apply(path: &Path, change: impl FnOnce(&str) -> Result<String, ConfigErrors>)
 fn check(path: &Path, text: &str) -> Result<(), ConfigErrors> {
     // As the personal one: which file has that name is told where it is loaded.
     let context = ParseContext::of(path, true);
-    match parse_project(path, text, &context) {
+    match parse_project(path, text, &context, &Catalog::built_in(), &mut Fixed::default()) {
         Err(errors) if errors.faults().iter().any(|fault| !fault.is_of_catalog()) => Err(errors),
         _ => Ok(()),
     }

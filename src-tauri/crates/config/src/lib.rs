@@ -28,8 +28,7 @@ pub use atomic::write_atomically;
 pub use errors::{ConfigErrors, Fault};
 pub use folders::{Folders, FoldersError};
 pub use project::{
-    PERSONAL_PROJECT, PROJECT_FILE, ParseContext, ProjectFile, find_project, load_personal_project,
-    load_personal_project_with, load_project, load_project_with, parse_project, parse_project_with,
-    personal_project_path,
+    PERSONAL_PROJECT, PROJECT_FILE, ParseContext, ProjectFile, find_project, load_personal_project, load_project,
+    parse_project, personal_project_path,
 };
 pub use settings::Settings;

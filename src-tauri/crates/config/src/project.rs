@@ -8,7 +8,7 @@ use crate::{
     catalog::Catalog,
     errors::{ConfigErrors, Found},
     folders::Folders,
-    provision::{Fixed, Provision},
+    provision::Provision,
     services, source,
     walk::{Faults, Section},
 };
@@ -60,27 +60,11 @@ pub fn find_project(start: &Path) -> Option<PathBuf> {
         .find(|path| path.symlink_metadata().is_ok())
 }
 
-/// Reads a project's file as the catalog that comes with locald has it, without giving anything away.
-///
-/// # Errors
-/// When the file can't be read or has faults: all of them.
-pub fn load_project(path: &Path) -> Result<ProjectFile, ConfigErrors> {
-    load_project_with(path, &Catalog::built_in(), &mut Fixed::default())
-}
-
-/// Reads the personal project, as [`load_project`] does.
-///
-/// # Errors
-/// As [`load_project`].
-pub fn load_personal_project(folders: &Folders) -> Result<ProjectFile, ConfigErrors> {
-    load_personal_project_with(folders, &Catalog::built_in(), &mut Fixed::default())
-}
-
 /// Reads a project's file. `provision` is only asked when the file has no fault.
 ///
 /// # Errors
 /// When the file can't be read or has faults: all of them.
-pub fn load_project_with(
+pub fn load_project(
     path: &Path,
     catalog: &Catalog,
     provision: &mut dyn Provision,
@@ -91,8 +75,8 @@ pub fn load_project_with(
 /// Reads the personal project.
 ///
 /// # Errors
-/// As [`load_project_with`].
-pub fn load_personal_project_with(
+/// As [`load_project`].
+pub fn load_personal_project(
     folders: &Folders,
     catalog: &Catalog,
     provision: &mut dyn Provision,
@@ -108,7 +92,7 @@ fn load(
 ) -> Result<ProjectFile, ConfigErrors> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let text = source::read(&path)?;
-    parse_project_with(&path, &text, &ParseContext::of(&path, personal), catalog, provision)
+    parse_project(&path, &text, &ParseContext::of(&path, personal), catalog, provision)
 }
 
 impl ParseContext {
@@ -122,19 +106,11 @@ impl ParseContext {
     }
 }
 
-/// Reads a project file's text, as [`load_project`] does. Touches no files.
-///
-/// # Errors
-/// All faults of the text.
-pub fn parse_project(path: &Path, text: &str, context: &ParseContext) -> Result<ProjectFile, ConfigErrors> {
-    parse_project_with(path, text, context, &Catalog::built_in(), &mut Fixed::default())
-}
-
 /// Reads a project file's text. `provision` is only asked when the text has no fault.
 ///
 /// # Errors
 /// All faults of the text.
-pub fn parse_project_with(
+pub fn parse_project(
     path: &Path,
     text: &str,
     context: &ParseContext,

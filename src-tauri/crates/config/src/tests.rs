@@ -6,7 +6,7 @@ use locald_core::spec::{
     HealthCheck, PortMapping, ProbeSpec, Protocol, Resources, RestartPolicy, Signal, Source, VolumeSource,
 };
 
-use super::*;
+use super::{catalog::Catalog, provision::Fixed, *};
 
 mod bad;
 mod catalog;
@@ -27,8 +27,16 @@ fn context() -> ParseContext {
     }
 }
 
+fn read_text(path: &Path, text: &str, context: &ParseContext) -> Result<ProjectFile, ConfigErrors> {
+    parse_project(path, text, context, &Catalog::built_in(), &mut Fixed::default())
+}
+
+fn read_file(path: &Path) -> Result<ProjectFile, ConfigErrors> {
+    load_project(path, &Catalog::built_in(), &mut Fixed::default())
+}
+
 fn parse(text: &str) -> Result<ProjectFile, ConfigErrors> {
-    parse_project(Path::new("/p/shop/locald.toml"), text, &context())
+    read_text(Path::new("/p/shop/locald.toml"), text, &context())
 }
 
 /// Each fault as `line:column what; what to write`.
@@ -211,7 +219,7 @@ fn a_project_is_named_after_its_folder() {
             folder: folder.into(),
             ..context()
         };
-        let project = parse_project(Path::new("locald.toml"), "", &context).unwrap();
+        let project = read_text(Path::new("locald.toml"), "", &context).unwrap();
         assert_eq!(project.name.as_str(), name);
         assert!(project.services.is_empty());
     }
@@ -220,10 +228,7 @@ fn a_project_is_named_after_its_folder() {
         ..context()
     };
     assert_eq!(
-        parse_project(Path::new("locald.toml"), "", &long)
-            .unwrap()
-            .name
-            .as_str(),
+        read_text(Path::new("locald.toml"), "", &long).unwrap().name.as_str(),
         "x".repeat(63)
     );
     let personal = ParseContext {
@@ -231,7 +236,7 @@ fn a_project_is_named_after_its_folder() {
         ..context()
     };
     assert_eq!(
-        parse_project(Path::new("locald.toml"), "", &personal)
+        read_text(Path::new("locald.toml"), "", &personal)
             .unwrap()
             .name
             .as_str(),

@@ -11,7 +11,7 @@ use crate::{
     instance::PublishedPort,
     offers::EngineReason,
     spec::{Connection, ProbeSpec, Protocol, Source},
-    state::{Mute, Phase, ProjectRecord, Service},
+    state::{EngineRecord, Mute, Phase, ProjectRecord, Service},
     transition::stopping_dependents,
 };
 
@@ -46,6 +46,7 @@ impl Snapshot {
                     source: engine.source.clone(),
                     link: engine.link.clone(),
                     is_default: default.as_ref() == Some(&engine.id),
+                    absent: is_absent(state, engine),
                 },
             )
         });
@@ -156,6 +157,21 @@ pub struct EngineSnapshot {
     pub link: EngineLink,
     /// Does it run new services, where nothing else is said?
     pub is_default: bool,
+    /// Is it just not installed, and does nobody miss it? That is no fault.
+    pub absent: bool,
+}
+
+/// Nobody named it, nothing is there, nothing is on it, and another one answers.
+fn is_absent(state: &State, engine: &EngineRecord) -> bool {
+    let missing = matches!(&engine.link, EngineLink::Offline { problem } if problem.code == ProblemCode::EngineMissing);
+    let is_on = |service: &Service| service.engine.as_ref() == Some(&engine.id);
+    engine.source == EngineRecord::USUAL_PLACE
+        && missing
+        && !state.services.values().any(is_on)
+        && state
+            .engines
+            .iter()
+            .any(|other| matches!(other.link, EngineLink::Online { .. }))
 }
 
 /// Whether an engine answers.

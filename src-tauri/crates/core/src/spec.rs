@@ -2,7 +2,7 @@
 
 mod managed;
 
-use std::{borrow::Cow, collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -80,20 +80,20 @@ impl ServiceSpec {
 
     /// What a container engine makes of it; `None` for what only runs as a process.
     #[must_use]
-    pub fn container_form(&self) -> Option<Cow<'_, ContainerForm>> {
+    pub fn container_form(&self) -> Option<ContainerForm> {
         match &self.source {
-            Source::Container { image, command } => Some(Cow::Owned(ContainerForm {
+            Source::Container { image, command } => Some(ContainerForm {
                 image: image.clone(),
                 command: command.clone(),
                 env: self.env.clone(),
                 volumes: self.volumes.clone(),
-            })),
+            }),
             Source::Process { .. } => None,
             Source::Managed(managed) => {
                 let mut form = managed.container.clone();
                 form.env.extend(self.env.clone());
                 form.volumes.extend(self.volumes.iter().cloned());
-                Some(Cow::Owned(form))
+                Some(form)
             }
         }
     }

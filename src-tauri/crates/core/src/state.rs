@@ -195,6 +195,9 @@ pub struct EngineRecord {
 }
 
 impl EngineRecord {
+    /// The source of an engine that nobody named and that wasn't found: of Docker's, so that a person can be told what to do.
+    pub const USUAL_PLACE: &'static str = "the usual place";
+
     /// Can it be asked to do something now?
     #[must_use]
     pub fn is_ready(&self) -> bool {

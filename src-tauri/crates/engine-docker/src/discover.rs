@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use locald_core::state::EngineRecord;
 use locald_engine::EngineKind;
 
 use crate::{
@@ -151,7 +152,7 @@ pub fn discover(sources: &Sources<'_>) -> Vec<Candidate> {
     found.extend(podman::connections(sources));
     if found.is_empty() {
         let usual = format!("unix://{}", sources.system(places::DOCKER).display());
-        found.push(Found::named(usual, "the usual place"));
+        found.push(Found::named(usual, EngineRecord::USUAL_PLACE));
     }
 
     let (mut ways, mut names) = (HashSet::new(), HashSet::new());

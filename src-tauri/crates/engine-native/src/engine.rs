@@ -78,6 +78,8 @@ struct Shared {
     watch_ended: Notify,
     /// One operation of a kind that changes what is on disk at a time, for each service.
     turns: Mutex<HashMap<ServiceId, Arc<tokio::sync::Mutex<()>>>>,
+    /// Where projects are: they may have brought a PostgreSQL along.
+    projects: Mutex<Vec<PathBuf>>,
     /// Servers that were prepared, by entry and version.
     prepared: Mutex<HashMap<(String, String), Installation>>,
 }
@@ -99,9 +101,15 @@ impl NativeEngine {
                 watched: Mutex::default(),
                 watch_ended: Notify::new(),
                 turns: Mutex::default(),
+                projects: Mutex::default(),
                 prepared: Mutex::default(),
             }),
         }
+    }
+
+    /// Also looks for servers that came with these projects (`node_modules`, `.venv`), from now on.
+    pub fn look_in_projects(&self, folders: Vec<PathBuf>) {
+        *locked(&self.shared.projects) = folders;
     }
 
     /// The servers of this machine that entries of the catalog can use.
@@ -114,6 +122,7 @@ impl Shared {
     fn sources(&self) -> Sources {
         let mut sources = self.options.sources.clone();
         sources.cache = Some(self.options.cache.clone());
+        sources.projects.extend(locked(&self.projects).iter().cloned());
         sources
     }
 

@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use futures_util::future::join_all;
 use places::Place;
 
 pub(crate) use npm::linked_copy;
@@ -84,8 +85,8 @@ pub fn fetchable(sources: &Sources) -> Vec<String> {
 /// The servers that are here, in the order they were wanted in; of one entry the newest first, and of one version the one
 /// that is to be preferred first.
 pub async fn find(sources: &Sources, wanted: &[Wanted]) -> Vec<Installation> {
-    let mut found = Vec::new();
-    for want in wanted {
+    // Each is asked for its version, which takes some a while.
+    let found = join_all(wanted.iter().map(|want| async move {
         let mut of_entry = if want.postgres {
             find_postgres(sources, want).await
         } else if sources.find {
@@ -94,9 +95,9 @@ pub async fn find(sources: &Sources, wanted: &[Wanted]) -> Vec<Installation> {
             Vec::new()
         };
         of_entry.sort_by_key(|installation| std::cmp::Reverse(version::numbers(&installation.version)));
-        found.append(&mut of_entry);
-    }
-    found
+        of_entry
+    }));
+    found.await.concat()
 }
 
 async fn find_postgres(sources: &Sources, want: &Wanted) -> Vec<Installation> {

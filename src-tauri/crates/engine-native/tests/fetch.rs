@@ -237,7 +237,7 @@ async fn a_download_that_breaks_off_leaves_nothing() {
 
 #[tokio::test]
 async fn nobody_there_is_said_in_plain_words() {
-    let free = support::free_port();
+    let free = locald_engine_testbed::free_port();
     let words = refused(format!("http://127.0.0.1:{free}/releases")).await;
     for part in [
         "PostgreSQL 17 is not on this machine",

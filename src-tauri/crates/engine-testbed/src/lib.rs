@@ -25,6 +25,14 @@ pub use user::{TestUser, test_user};
 /// How long a daemon may take to answer after its start. It takes 0.3 s on an idle machine.
 const READY: Duration = Duration::from_secs(30);
 
+/// A port of 127.0.0.1 that nobody has and that nothing else is about to be given: the system hands out the upper ones, and the
+/// well-known ones are for those that are about them.
+pub fn free_port() -> u16 {
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(20_000..32_000));
+    ports.find(is_free).unwrap_or_default()
+}
+
 /// What every engine here has.
 pub trait TestEngine: Send + Sync {
     /// Its folder.

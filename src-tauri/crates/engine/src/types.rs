@@ -9,7 +9,7 @@ use locald_core::{
     spec::{ContainerForm, Signal},
 };
 use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 use crate::EngineError;
@@ -101,7 +101,7 @@ impl InstanceSpec {
     ///
     /// # Errors
     /// [`EngineError::Unfit`] for what only runs as a process.
-    pub fn container(&self, engine: &EngineIdentity) -> Result<Cow<'_, ContainerForm>, EngineError> {
+    pub fn container(&self, engine: &EngineIdentity) -> Result<ContainerForm, EngineError> {
         self.service.container_form().ok_or_else(|| EngineError::Unfit {
             engine: engine.id.to_string(),
             service: self.service.id.to_string(),

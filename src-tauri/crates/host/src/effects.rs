@@ -47,13 +47,11 @@ impl Effects {
                 let gate = self.supervisor.gate().clone();
                 self.operate(ticket, &engine, |engine, supervisor, ticket| async move {
                     let spec = InstanceSpec { service: spec };
-                    let admitted = match &engine {
-                        Ok(engine) => gate.admit(&spec, engine).await,
-                        Err(_) => Ok(()),
-                    };
                     let result = match engine {
-                        Ok(_) if admitted.is_err() => admitted,
-                        Ok(engine) => prepare(&engine, &spec, &supervisor, &ticket).await,
+                        Ok(engine) => match gate.admit(&spec, &engine).await {
+                            Ok(()) => prepare(&engine, &spec, &supervisor, &ticket).await,
+                            refused => refused,
+                        },
                         Err(problem) => Err(problem),
                     };
                     Event::PrepareFinished { ticket, result }

@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
+use locald_config::edit::free_name;
 use locald_core::{EngineId, Event, Problem, ProblemCode, offers::Server};
-use locald_engine::{EngineIdentity, EngineKind, SharedEngine};
+use locald_engine::{EngineIdentity, SharedEngine};
 use locald_engine_docker::{Candidate, DockerEngine, Sources, discover};
 
 use crate::{link::Restart, store::Store, supervisor::SupervisorHandle};
@@ -53,16 +54,6 @@ impl Engines {
 
     pub(crate) fn note_servers(&self, servers: &[Server]) {
         *self.servers.write().unwrap_or_else(PoisonError::into_inner) = servers.to_vec();
-    }
-
-    /// Those that may run servers without a container.
-    pub(crate) fn with_servers(&self) -> Vec<SharedEngine> {
-        let native = |entry: &&Entry| entry.engine.identity().kind == EngineKind::Native;
-        self.read()
-            .values()
-            .filter(native)
-            .map(|entry| SharedEngine::clone(&entry.engine))
-            .collect()
     }
 
     /// Adds one; `false` when its id is taken.
@@ -208,12 +199,8 @@ fn id_for(candidate: &Candidate, ids: &mut BTreeMap<String, EngineId>) -> Engine
     if let Some(id) = ids.get(&place) {
         return id.clone();
     }
-    let numbered = (2..).map(|number: u32| format!("{}-{number}", candidate.name));
-    let id = std::iter::once(candidate.name.clone())
-        .chain(numbered)
-        .map(|name| EngineId::from(name.as_str()))
-        .find(|id| ids.values().all(|taken| taken != id))
-        .unwrap_or_else(|| EngineId::from(candidate.name.as_str()));
+    let name = free_name(ids.values().map(EngineId::as_str), &candidate.name);
+    let id = EngineId::from(name.as_str());
     ids.insert(place, id.clone());
     id
 }
@@ -240,6 +227,8 @@ pub(crate) fn found(engine: &SharedEngine) -> Event {
 
 #[cfg(test)]
 mod tests {
+    use locald_engine::EngineKind;
+
     use super::*;
 
     #[test]

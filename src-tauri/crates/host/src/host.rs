@@ -199,12 +199,13 @@ impl Host {
             )
         }));
         let native = native::engine(&folders, &settings, &catalog);
+        native.look_in_projects(store.projects().into_iter().map(|project| project.folder).collect());
         let offers = native.offers().await;
         supervisor.handle().engines().note_servers(&offers.servers);
         let engine = native.identity().id.clone();
-        supervisor.handle().add_engine(native);
+        supervisor.handle().add_engine(native.clone());
         supervisor.handle().send(Event::EngineOffered { engine, offers });
-        let projects = Projects::start(folders.clone(), store, supervisor.handle(), catalog).await;
+        let projects = Projects::start(folders.clone(), store, supervisor.handle(), catalog, native).await;
         let keeper = Keeper::new(&folders, supervisor.handle(), projects.clone());
         for (closed, before) in unfinished {
             let keeper = keeper.clone();

@@ -10,13 +10,10 @@ use locald_engine_native::{
     servers::{Sources, Wanted},
 };
 
-/// Its id.
-const NATIVE: &str = "native";
-
 /// The native engine of these folders.
 pub(crate) fn engine(folders: &Folders, settings: &Settings, catalog: &Catalog) -> Arc<NativeEngine> {
     let identity = EngineIdentity {
-        id: EngineId::from(NATIVE),
+        id: EngineId::from(EngineKind::Native.as_str()),
         kind: EngineKind::Native,
         endpoint: "this machine".to_owned(),
         source: "always there".to_owned(),

@@ -8,13 +8,15 @@ use std::{
 };
 
 use locald_config::{
-    ConfigErrors, Folders, PERSONAL_PROJECT, PROJECT_FILE, ProjectFile, catalog::Catalog, load_personal_project_with,
-    load_project_with, personal_project_path,
+    ConfigErrors, Folders, PERSONAL_PROJECT, PROJECT_FILE, ProjectFile, catalog::Catalog, load_personal_project,
+    load_project, personal_project_path,
 };
 use locald_core::{
     Event, Problem, ProblemCode, ProjectName, ServiceId, ServiceSpec, event::ProjectSpec, offers::Server,
-    view::managed::CatalogItem,
+    spec::Managed, view::managed::CatalogItem,
 };
+use locald_engine::Engine as _;
+use locald_engine_native::NativeEngine;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::{Mutex, mpsc};
 
@@ -42,13 +44,20 @@ struct Inner {
     /// What each declared when it was last read without a fault.
     declared: BTreeMap<ProjectName, Vec<Arc<ServiceSpec>>>,
     catalog: Arc<Catalog>,
+    native: Arc<NativeEngine>,
     /// `None` where the system has no way to watch; files are then read on `up` only.
     watcher: Option<RecommendedWatcher>,
 }
 
 impl Projects {
     /// Loads the personal project and every remembered one, and begins to watch them.
-    pub(crate) async fn start(folders: Folders, store: Store, supervisor: SupervisorHandle, catalog: Catalog) -> Self {
+    pub(crate) async fn start(
+        folders: Folders,
+        store: Store,
+        supervisor: SupervisorHandle,
+        catalog: Catalog,
+        native: Arc<NativeEngine>,
+    ) -> Self {
         let (changed, changes) = mpsc::unbounded_channel::<PathBuf>();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let Ok(event) = event else { return };
@@ -76,6 +85,7 @@ impl Projects {
             known: BTreeMap::new(),
             declared: BTreeMap::new(),
             catalog: Arc::new(catalog),
+            native,
             watcher,
         };
         let projects = Self {
@@ -110,8 +120,7 @@ impl Projects {
         let inner = self.inner.lock().await;
         let specs = inner.declared.get(&service.project)?;
         let spec = specs.iter().find(|spec| spec.id == *service)?;
-        let folder = inner.known.iter().find(|(_, name)| **name == service.project)?.0;
-        Some((Arc::clone(spec), folder.clone()))
+        Some((Arc::clone(spec), inner.folder_of(&service.project)?))
     }
 
     /// All that all projects declare.
@@ -123,9 +132,7 @@ impl Projects {
     /// Reads the project of a service again, because what the service is given has changed.
     pub(crate) async fn refresh(&self, service: &ServiceId) -> Result<(), RequestError> {
         let mut inner = self.inner.lock().await;
-        let folder = inner.known.iter().find(|(_, name)| **name == service.project);
-        let folder = folder.map(|(folder, _)| folder.clone());
-        match folder {
+        match inner.folder_of(&service.project) {
             Some(folder) => inner.load(&folder).await.map(drop),
             None => Err(RequestError::NoSuchService(service.clone())),
         }
@@ -134,16 +141,9 @@ impl Projects {
     /// The catalog, with what is on this machine.
     pub(crate) async fn catalog_items(&self) -> Vec<CatalogItem> {
         let inner = self.inner.lock().await;
-        let servers = inner.servers().await;
-        let here = |entry: &str| -> Vec<String> {
-            let servers = servers.iter().filter(|server| server.here && server.entry == entry);
-            servers.map(|server| server.version.clone()).collect()
-        };
-        inner
-            .catalog
-            .entries()
-            .map(|entry| entry.item(&here(entry.name())))
-            .collect()
+        let servers = inner.look_for_servers(None).await;
+        let entries = inner.catalog.entries();
+        entries.map(|entry| Provisioner::item(entry, &servers)).collect()
     }
 
     /// The entry of a name or another name of it, and the version to use.
@@ -166,7 +166,7 @@ impl Projects {
                     known.join(", ")
                 )));
             }
-            None => Provisioner::default_version(found, &inner.servers().await),
+            None => Provisioner::item(found, &inner.look_for_servers(None).await).default_version,
         };
         Ok((found.name().to_owned(), version))
     }
@@ -204,9 +204,9 @@ impl Inner {
             taken.collect(),
         );
         let read = if self.is_personal(folder) {
-            load_personal_project_with(&self.folders, &self.catalog, &mut provisioner)
+            load_personal_project(&self.folders, &self.catalog, &mut provisioner)
         } else {
-            load_project_with(&folder.join(PROJECT_FILE), &self.catalog, &mut provisioner)
+            load_project(&folder.join(PROJECT_FILE), &self.catalog, &mut provisioner)
         };
         if let Some(error) = provisioner.not_saved() {
             tracing::error!(%error, "what services were given is not saved");
@@ -214,20 +214,27 @@ impl Inner {
         read
     }
 
+    fn folder_of(&self, project: &ProjectName) -> Option<PathBuf> {
+        let folder = self.known.iter().find(|(_, name)| *name == project);
+        folder.map(|(folder, _)| folder.clone())
+    }
+
     /// Servers as of the last look.
     fn known_servers(&self) -> Vec<Server> {
         self.supervisor.engines().servers()
     }
 
-    /// Servers as of now; what an engine offers is told on.
-    async fn servers(&self) -> Vec<Server> {
-        for engine in self.supervisor.engines().with_servers() {
-            let offers = engine.offers().await;
-            self.supervisor.engines().note_servers(&offers.servers);
-            let engine = engine.identity().id.clone();
-            self.supervisor.send(Event::EngineOffered { engine, offers });
-        }
-        self.known_servers()
+    /// Servers as of now, also those that projects brought along; what there is to choose from is told on.
+    async fn look_for_servers(&self, also_in: Option<&Path>) -> Vec<Server> {
+        let known = self.known.keys().map(PathBuf::as_path);
+        let folders = known.chain(also_in).map(Path::to_owned);
+        self.native.look_in_projects(folders.collect());
+        let offers = self.native.offers().await;
+        let servers = offers.servers.clone();
+        self.supervisor.engines().note_servers(&servers);
+        let engine = self.native.identity().id.clone();
+        self.supervisor.send(Event::EngineOffered { engine, offers });
+        servers
     }
 
     fn watch(&mut self, folder: &Path) {
@@ -241,9 +248,17 @@ impl Inner {
     }
 
     async fn load(&mut self, folder: &Path) -> Result<ProjectName, RequestError> {
+        let is_new = !self.known.contains_key(folder);
+        if is_new {
+            self.look_for_servers(Some(folder)).await;
+        }
         let file = self
             .read(folder)
             .map_err(|errors| RequestError::Config(Box::new(errors)))?;
+        if !is_new && self.lacks_servers(&file) {
+            // One may have been installed since the last look.
+            self.look_for_servers(Some(folder)).await;
+        }
         let name = file.name.clone();
         let namesake = self
             .known
@@ -271,6 +286,19 @@ impl Inner {
         let project = self.declare(file);
         self.supervisor.apply(Event::ProjectLoaded(project)).await;
         Ok(name)
+    }
+
+    /// Has it a service that could run without a container if its server were here?
+    fn lacks_servers(&self, file: &ProjectFile) -> bool {
+        let known = self.known_servers();
+        let is_here = |managed: &Managed| {
+            let mut of_entry = known
+                .iter()
+                .filter(|server| server.here && server.entry == managed.entry);
+            of_entry.any(|server| server.version == managed.version)
+        };
+        let mut managed = file.services.iter().filter_map(ServiceSpec::managed);
+        managed.any(|managed| managed.native.is_some() && !is_here(managed))
     }
 
     fn remember(&self) {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use locald_engine_testbed::{Dockerd, Podman, Server, TestEngine, server_image};
+use locald_engine_testbed::{Dockerd, Podman, Server, TestEngine, free_port, server_image};
 use locald_tests::{
     chaos::{Home, Host},
     needs,
@@ -50,11 +50,6 @@ pub async fn run() {
         through.0 / plain.0,
         through.1 / plain.1
     );
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// Waits for the first answer, and gives how long it took since then.

@@ -9,16 +9,24 @@
 use std::{path::Path, process::Stdio};
 
 use locald_tests::{
-    App, Desktop,
+    Desktop,
     desktop::{Appearance, Notifications},
-    engines, failure,
+    engines, failure, servers,
     wait::{LATER, eventually},
+    webdriver::{WebView, named},
 };
+use thirtyfour::By;
 
 const IMAGE: &str = "busybox:1.36";
 
 const SHOP: &str = r#"[project]
 name = "shop"
+
+[services.db]
+type = "postgres"
+
+[services.cache]
+type = "redis"
 
 [services.web]
 image = "busybox:1.36"
@@ -84,6 +92,7 @@ async fn shoot(appearance: Appearance, window: &Path, rest: Option<&Path>) {
         .start()
         .await;
     desktop.use_docker(&dockerd.socket());
+    servers::lend_data_folder(desktop.root(), &desktop.home().join(".local/share/locald"));
     // A real daemon draws the notification.
     let mut dunst = desktop.command("dunst");
     dunst.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
@@ -95,7 +104,7 @@ async fn shoot(appearance: Appearance, window: &Path, rest: Option<&Path>) {
     let (shop, tools) = (desktop.project("shop", SHOP), desktop.project("tools", TOOLS));
     desktop.cli_in(&tools, &["up", "--no-wait"]).await.ok();
     desktop
-        .cli_in(&shop, &["up", "web", "worker", "search", "--no-wait"])
+        .cli_in(&shop, &["up", "db", "cache", "web", "worker", "search", "--no-wait"])
         .await
         .ok();
     let web_view = app.web_view(LATER).await;
@@ -118,13 +127,37 @@ async fn shoot(appearance: Appearance, window: &Path, rest: Option<&Path>) {
         let menu = tray.menu().await;
         std::fs::write(docs.join("tray-menu.txt"), menu.to_string()).unwrap();
         println!("{}", docs.join("tray-menu.txt").display());
-        notification(&desktop, &app, &docs.join("notification.png")).await;
+        databases(&web_view, docs).await;
+        notification(&desktop, &docs.join("notification.png")).await;
     }
+    drop(app);
+    servers::sweep(desktop.root());
     let _ = dunst.kill().await;
 }
 
+/// Where a database's URL is, and where the next one comes from.
+async fn databases(web_view: &WebView, docs: &Path) {
+    let press = async |xpath: &str| {
+        let element = web_view.driver().find(By::XPath(xpath)).await.unwrap();
+        element.click().await.unwrap();
+    };
+    web_view.wait_for_row("shop/db", "running", LATER).await;
+    press("//button[@aria-label='Logs of shop/db']").await;
+    press("//*[@role='tab'][normalize-space(.)='Connect']").await;
+    web_view.wait_for_text(".copyfield code", "postgres://", LATER).await;
+    web_view.screenshot(&docs.join("connect.png")).await;
+    println!("{}", docs.join("connect.png").display());
+    press("//button[@aria-label='Add service']").await;
+    web_view
+        .wait_for_text(&named("listbox", "Catalog"), "Valkey", LATER)
+        .await;
+    web_view.screenshot(&docs.join("add-service.png")).await;
+    println!("{}", docs.join("add-service.png").display());
+    press("//button[normalize-space(.)='Cancel']").await;
+}
+
 /// Cuts the notification out of a picture of the screen: with the window closed, it is all that is there.
-async fn notification(desktop: &Desktop, _app: &App, path: &Path) {
+async fn notification(desktop: &Desktop, path: &Path) {
     let screen = path.with_extension("screen.png");
     eventually("a notification on the screen", LATER, async || {
         desktop.close_window("locald").await;

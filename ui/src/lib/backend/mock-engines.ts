@@ -9,6 +9,7 @@ export const docker: EngineRow = {
   version: "28.2.2",
   error: null,
   is_default: true,
+  absent: false,
 };
 
 /** Processes of this user; always there. */
@@ -47,6 +48,18 @@ export const remote: EngineRow = {
   state: "connecting",
   version: null,
   is_default: false,
+};
+
+/** The engine of most people, who don't all have it. */
+export const absent: EngineRow = {
+  ...refusing(docker),
+  source: "the usual place",
+  error: {
+    code: "engine_missing",
+    message: "There is no socket at /var/run/docker.sock",
+    hint: "Install Docker, or start it (`sudo systemctl start docker`); for another socket set DOCKER_HOST.",
+  },
+  absent: true,
 };
 
 /** An engine whose socket may not be opened. */

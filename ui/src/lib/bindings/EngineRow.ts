@@ -36,4 +36,8 @@ error: ProblemView | null,
 /**
  * Does it run new services, where nothing else is said?
  */
-is_default: boolean, };
+is_default: boolean,
+/**
+ * Is it just not installed, and does nobody miss it? That is no fault.
+ */
+absent: boolean, };

@@ -1,7 +1,7 @@
 import { cleanup, screen, waitFor, within } from "@testing-library/svelte";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { open, violations } from "../../test/open";
-import { docker, podman, refusing } from "../backend/mock-engines";
+import { absent, docker, native, podman, refusing } from "../backend/mock-engines";
 import { group, running } from "../backend/mock-rows";
 
 const pill = () => screen.getByRole("button", { name: /^Engines: / });
@@ -28,6 +28,18 @@ describe("the engines", () => {
     expect(await violations()).toEqual([]);
     await user.click(list.getByRole("button", { name: `Copy ${command}` }));
     expect(host.calls.at(-1)).toBe(`copy ${command}`);
+  });
+
+  it("that nobody missed are named and are no fault", async () => {
+    const { host, user } = await open();
+    host.change([], { engines: [absent, native] });
+    await waitFor(() => expect(pill().getAttribute("aria-label")).toBe("Engines: Native"));
+    expect(screen.queryByRole("alert")).toBeNull();
+    await user.click(pill());
+    const list = within(await screen.findByRole("dialog", { name: "Engines" }));
+    expect(list.getByText("Not installed")).toBeTruthy();
+    expect(list.getByText(/^Install Docker/)).toBeTruthy();
+    expect(list.queryByRole("button", { name: /^Make default.*Docker/ })).toBeNull();
   });
 
   it("have one default, which can be changed", async () => {

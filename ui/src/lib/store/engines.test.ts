@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { docker, podman, refusing, remote, rootful } from "../backend/mock-engines";
+import { absent, docker, native, podman, refusing, remote, rootful } from "../backend/mock-engines";
 import { engineSummary, engineTone, engineVersion } from "./engines";
 import { muteText } from "./mute";
 
@@ -12,6 +12,8 @@ describe("engines in a few words", () => {
     [[docker, refusing(podman)], "Docker, Podman", "1 offline", "partly"],
     [[refusing(docker), refusing(podman)], "Docker, Podman", "all offline", "offline"],
     [[refusing(docker), remote], "Docker, docker-staging", "1 offline, 1 connecting", "connecting"],
+    [[absent, native], "Native", "", "online"],
+    [[absent], "No engine", "", "offline"],
     [[docker, podman, rootful, remote], "4 engines", "1 connecting", "online"],
   ])("%#", (engines, names, state, tone) => {
     expect(engineSummary(engines)).toEqual({ names, state });
@@ -22,6 +24,7 @@ describe("engines in a few words", () => {
     expect(engineVersion(docker)).toBe("28.2.2");
     expect(engineVersion(rootful)).toBe("Podman 5.4.0");
     expect(engineVersion(remote)).toBe("Docker");
+    expect(engineVersion(native)).toBe("");
   });
 });
 

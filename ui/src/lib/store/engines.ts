@@ -8,14 +8,19 @@ export function engineName(id: string): string {
 
 /** `Podman 4.3.1`; the family is left out where the engine is called so. */
 export function engineVersion({ id, kind, version }: EngineRow): string {
+  // It is a part of locald, and has none of its own.
+  if (kind === "native") return "";
   return [id === kind ? null : capitalize(kind), version].filter(Boolean).join(" ");
 }
+
+/** Not one that just isn't installed. */
+const isMissed = ({ absent }: EngineRow) => !absent;
 
 export type EngineTone = "online" | "partly" | "connecting" | "offline";
 
 /** One lamp for all engines. */
 export function engineTone(engines: readonly EngineRow[]): EngineTone {
-  const states = engines.map((engine) => engine.state);
+  const states = engines.filter(isMissed).map((engine) => engine.state);
   if (states.includes("online")) return states.includes("offline") ? "partly" : "online";
   return states.includes("connecting") ? "connecting" : "offline";
 }
@@ -23,13 +28,14 @@ export function engineTone(engines: readonly EngineRow[]): EngineTone {
 const NAMED_LIMIT = 3;
 
 /** `Docker 28.2.2`, or `Docker, Podman` and `1 offline`. */
-export function engineSummary(engines: readonly EngineRow[]): { names: string; state: string } {
+export function engineSummary(all: readonly EngineRow[]): { names: string; state: string } {
+  const engines = all.filter(isMissed);
   const [first] = engines;
   if (!first) return { names: "No engine", state: "" };
   if (engines.length === 1) {
-    const version = first.state === "online" ? (first.version ?? "") : "";
+    const version = first.state === "online" && first.kind !== "native" ? first.version : "";
     const state = first.state === "online" ? "" : first.state;
-    return { names: `${engineName(first.id)} ${version}`.trim(), state };
+    return { names: `${engineName(first.id)} ${version ?? ""}`.trim(), state };
   }
   const names =
     engines.length > NAMED_LIMIT

@@ -749,7 +749,7 @@ fn a_folder_whose_name_gives_no_name() {
         folder: "/p/日本".into(),
         ..context()
     };
-    let errors = parse_project(Path::new("/p/日本/locald.toml"), "", &context).unwrap_err();
+    let errors = read_text(Path::new("/p/日本/locald.toml"), "", &context).unwrap_err();
     insta::assert_snapshot!(errors.render(false, 100), @r#"
     x no project name can be made from the folder's name, `日本`
      ,-[/p/日本/locald.toml:1:1]

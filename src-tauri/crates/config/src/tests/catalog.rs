@@ -31,7 +31,7 @@ impl Provision for Given {
 
 fn with(text: &str, catalog: &Catalog) -> Result<ProjectFile, ConfigErrors> {
     let path = Path::new("/p/shop/locald.toml");
-    crate::parse_project_with(path, text, &context(), catalog, &mut Given(20000))
+    crate::parse_project(path, text, &context(), catalog, &mut Given(20000))
 }
 
 fn service(text: &str) -> ServiceSpec {

@@ -64,7 +64,7 @@ fn a_file_is_made_where_there_is_none() {
     assert_eq!(file.text(), "[services.\"a.b\"]\ntype = \"redis\"\n");
     assert_eq!(file.add(None, "redis", None).unwrap(), "redis");
     assert_eq!(file.add(None, "redis", None).unwrap(), "redis-2");
-    let read = parse_project(&file.path, &file.text(), &context()).unwrap();
+    let read = read_text(&file.path, &file.text(), &context()).unwrap();
     assert_eq!(read.services.len(), 3);
 }
 
@@ -170,7 +170,7 @@ fn what_is_taken_out_can_be_put_back() {
         "services = { db = { type = \"postgres\", env = { A = \"1\" } }, web = { image = \"a\" } }\n",
     ] {
         let file = File::new(text);
-        let services = || parse_project(&file.path, &file.text(), &context()).unwrap().services;
+        let services = || read_text(&file.path, &file.text(), &context()).unwrap().services;
         let before = services();
         let section = section_text(&file.path, "db").unwrap();
         remove_service(&file.path, "db").unwrap();

@@ -5,7 +5,7 @@ use std::fs;
 use super::*;
 
 fn message(path: &Path) -> String {
-    load_project(path).unwrap_err().summary()
+    read_file(path).unwrap_err().summary()
 }
 
 #[test]
@@ -29,12 +29,7 @@ fn what_cannot_be_read_is_told_apart() {
         message(&path),
         "locald.toml:2:12: the file isn't UTF-8 text: byte 21 is 0xe9; save the file as UTF-8"
     );
-    assert!(
-        load_project(&path)
-            .unwrap_err()
-            .render(false, 80)
-            .contains("name = \"caf")
-    );
+    assert!(read_file(&path).unwrap_err().render(false, 80).contains("name = \"caf"));
     #[cfg(unix)]
     {
         fs::remove_file(&path).unwrap();
@@ -48,7 +43,7 @@ fn a_byte_order_mark_and_windows_line_ends_are_fine() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join(PROJECT_FILE);
     fs::write(&path, "\u{feff}[project]\r\nname = \"shop\"\r\n").unwrap();
-    let project = load_project(&path).unwrap();
+    let project = read_file(&path).unwrap();
     assert_eq!(project.name.as_str(), "shop");
     assert_eq!(project.folder, temp.path());
 }
@@ -78,12 +73,12 @@ fn a_folder_with_odd_characters_works() {
     )
     .unwrap();
     let path = find_project(&folder).unwrap();
-    let project = load_project(&path).unwrap();
+    let project = read_file(&path).unwrap();
     assert_eq!(project.name.as_str(), "dir-q");
     assert_eq!(project.path, path);
     fs::write(&path, "x").unwrap();
     assert!(
-        load_project(&path)
+        read_file(&path)
             .unwrap_err()
             .render(true, 80)
             .contains("locald.toml:1:")

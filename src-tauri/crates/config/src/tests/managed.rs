@@ -56,7 +56,7 @@ fn a_type_is_all_that_postgres_needs() {
     );
     assert_eq!(
         restore.join(" "),
-        "psql --username=postgres --dbname=postgres --no-psqlrc --quiet --file={file}"
+        "psql --username=postgres --dbname=postgres --no-psqlrc --quiet --output=/dev/null --file={file}"
     );
 }
 
@@ -117,7 +117,7 @@ engine = "podman""#;
 
 #[test]
 fn a_user_beside_the_administrator_is_made_where_one_is_named() {
-    let env = |text: &str| services(text)[0].container_form().unwrap().into_owned().env;
+    let env = |text: &str| services(text)[0].container_form().unwrap().env;
     let usual = env("[services.db]\ntype = \"mysql\"");
     assert!(!usual.contains_key("MYSQL_USER"), "the image refuses `root` there");
     let named = env("[services.db]\ntype = \"mysql\"\nuser = \"ada\"");

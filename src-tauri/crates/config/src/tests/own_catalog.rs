@@ -137,7 +137,7 @@ fn the_description_of_the_format_holds() {
     let (catalog, complaints) = Catalog::load(&folders);
     let told: Vec<_> = complaints.iter().flat_map(told).collect();
     assert!(told.is_empty(), "{told:#?}");
-    let services = crate::parse_project_with(
+    let services = crate::parse_project(
         Path::new("/p/shop/locald.toml"),
         "[services.a]\ntype = \"parrot\"\nuser = \"ada\"",
         &context(),

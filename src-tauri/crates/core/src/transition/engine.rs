@@ -94,6 +94,7 @@ impl Turn<'_> {
         if moved && self.state.engine(into).is_some_and(EngineRecord::is_ready) {
             self.effects.push(Effect::List { engine: into.clone() });
         }
+        self.place();
     }
 
     /// Gives services that no engine holds anything of the engine that would run them.
@@ -102,7 +103,8 @@ impl Turn<'_> {
             .state
             .services
             .iter()
-            .filter(|(_, service)| !service.held && !service.external && !service.is_active() && !service.start_pending)
+            .filter(|(_, service)| !service.held && !service.external && !service.is_active())
+            .filter(|(_, service)| !service.start_pending || self.is_misplaced(service))
             .map(|(id, _)| id.clone())
             .collect();
         for id in free {
@@ -110,6 +112,10 @@ impl Turn<'_> {
             let Some(service) = self.state.services.get(&id) else {
                 continue;
             };
+            if service.start_pending {
+                self.start_if_down(&id);
+                continue;
+            }
             let engine = service.engine.as_ref().and_then(|id| self.state.engine(id));
             let ready = engine.is_some_and(EngineRecord::is_ready);
             let away = engine.is_none_or(|engine| matches!(engine.link, EngineLink::Offline { .. }));
@@ -120,6 +126,15 @@ impl Turn<'_> {
                 _ => {}
             }
         }
+    }
+
+    /// Does it wait for an engine that isn't known yet, or for one that is of another family than its file says?
+    fn is_misplaced(&self, service: &Service) -> bool {
+        let engine = service.engine.as_ref().and_then(|id| self.state.engine(id));
+        engine.is_none_or(|engine| {
+            let word = service.spec.engine.as_ref();
+            word.is_some_and(|word| *word != engine.kind && word != engine.id.as_str())
+        })
     }
 
     /// The same for one. Says whether it is another one than before.

@@ -34,6 +34,18 @@ impl Turn<'_> {
             .as_ref()
             .and_then(|id| self.state.engines.iter().find(|engine| engine.id == *id));
         match record {
+            // Of which family an engine is can be told when it has answered.
+            None if wanted.is_some()
+                && !service.held
+                && self
+                    .state
+                    .engines
+                    .iter()
+                    .any(|engine| engine.link == EngineLink::Connecting) =>
+            {
+                service.start_pending = true;
+                self.enter(id, Phase::Unknown);
+            }
             None => {
                 let problem = match (&service.engine, wanted) {
                     (Some(engine), _) if service.held => {

@@ -129,11 +129,14 @@ impl World {
     }
 
     pub(super) fn connect(&mut self) {
-        let (kind, version) = ("docker".into(), "28.0.0".into());
+        self.connect_as("docker");
+    }
+
+    pub(super) fn connect_as(&mut self, kind: &str) {
         self.apply(Event::EngineConnected {
             engine: engine(),
-            kind,
-            version,
+            kind: kind.to_owned(),
+            version: "28.0.0".to_owned(),
             clock_offset: SignedDuration::ZERO,
             health_checks: true,
         });

@@ -70,6 +70,8 @@ pub struct EngineRow {
     pub error: Option<ProblemView>,
     /// Does it run new services, where nothing else is said?
     pub is_default: bool,
+    /// Is it just not installed, and does nobody miss it? That is no fault.
+    pub absent: bool,
 }
 
 /// One project.
@@ -256,6 +258,7 @@ fn engines(snapshot: &Snapshot) -> Vec<EngineRow> {
                 choices: Vec::new(),
             }),
             is_default: engine.is_default,
+            absent: engine.absent,
         }
     });
     rows.collect()

@@ -32,6 +32,9 @@ pub struct EngineStatus {
     /// Does it run new services, where nothing else is said?
     #[serde(default)]
     pub default: bool,
+    /// Is it just not installed, and does nobody miss it? That is no fault.
+    #[serde(default)]
+    pub absent: bool,
 }
 
 /// An error in words.
@@ -171,6 +174,7 @@ impl EngineStatus {
             version,
             error,
             default: engine.is_default,
+            absent: engine.absent,
         }
     }
 }

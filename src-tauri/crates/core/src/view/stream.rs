@@ -15,6 +15,20 @@ pub struct ShowService {
     pub logs: bool,
 }
 
+impl ShowService {
+    /// Asks for its log.
+    #[must_use]
+    pub fn log_of(service: ServiceId) -> Self {
+        Self { service, logs: true }
+    }
+
+    /// Asks for its row, where its address is.
+    #[must_use]
+    pub fn row_of(service: ServiceId) -> Self {
+        Self { service, logs: false }
+    }
+}
+
 /// Lines of a log that arrived together.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]

@@ -99,7 +99,7 @@ impl TrayMenu {
         for service in &snapshot.services {
             groups.entry(&service.id.project).or_default().push(service);
         }
-        for engine in &snapshot.engines {
+        for engine in snapshot.engines.iter().filter(|engine| !engine.absent) {
             if let EngineLink::Offline { problem } = &engine.link {
                 entries.push(MenuEntry::Heading(format!(
                     "{}: {}",

@@ -31,7 +31,7 @@ fn machine() -> (Machine, NativeEngine, InstanceSpec) {
     let mut service = ServiceSpec::container("shop/db".parse().unwrap(), "none");
     service.source = Source::Managed(Box::new(postgres::managed("15")));
     service.ports = vec![PortMapping {
-        host: Some(postgres::free_port()),
+        host: Some(locald_engine_testbed::free_port()),
         port: 5432,
         protocol: Protocol::Tcp,
     }];

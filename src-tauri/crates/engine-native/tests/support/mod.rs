@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeMap,
-    net::TcpListener,
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -16,7 +15,7 @@ use locald_engine_native::{
     postgres::{Options, Postgres},
     servers::{Installation, Sources, Wanted},
 };
-use locald_engine_testbed::required;
+use locald_engine_testbed::{free_port, required};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
@@ -236,10 +235,6 @@ pub fn with_npm(place: &Place, modules: &Path) -> Sources {
         projects: vec![project],
         ..Sources::default()
     }
-}
-
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A server's process, gone with all that it started when this is.

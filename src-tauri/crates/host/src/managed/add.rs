@@ -1,21 +1,19 @@
 //! Services come into a project file and go out of it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
-use jiff::Timestamp;
 use locald_config::edit;
 use locald_core::{
     ServiceId, ServiceName, ServiceSpec,
     view::managed::{CatalogItem, TrashItem},
 };
-use locald_engine::EngineError;
 
 use super::{
     Keeper,
     file::{file_in, refused},
     records::Record,
     trash::Discarded,
-    work::{failed, instance_of},
+    work::not_saved,
 };
 use crate::RequestError;
 
@@ -62,43 +60,23 @@ impl Keeper {
         removed
     }
 
-    async fn remove_held(&self, spec: &ServiceSpec, folder: PathBuf) -> Result<Option<TrashItem>, RequestError> {
+    async fn remove_held(&self, spec: &Arc<ServiceSpec>, folder: PathBuf) -> Result<Option<TrashItem>, RequestError> {
         let service = &spec.id;
         let seen = self.seen(service);
-        let engine = self.engine_of(service).ok();
-        let mut size_bytes = None;
-        let mut holder = None;
+        let may_be_held = seen.as_ref().is_some_and(|seen| self.may_be_held(seen));
+        let engine = self.engine_of(service).ok().filter(|_| may_be_held);
         let has_volumes = spec.container_form().is_some_and(|form| !form.volumes.is_empty());
-        if let Some(engine) = engine.as_ref().filter(|_| spec.managed().is_some() || has_volumes) {
-            match engine.data(&instance_of(&spec.clone().into())).await {
-                Ok(None) => {}
-                Ok(Some(facts)) => {
-                    size_bytes = facts.size_bytes;
-                    holder = Some(engine.identity().id.clone());
-                }
-                Err(EngineError::Data { .. }) => holder = Some(engine.identity().id.clone()),
-                Err(error) => return Err(failed(&error)),
-            }
-        }
-        let at = Timestamp::now();
-        let record = self.gate.records.get(service);
-        let generation = spec.managed().map(|managed| managed.generation);
-        let mut discarded = Discarded {
-            id: self.trash.free_id(service, at),
-            at,
-            why: "removed".to_owned(),
-            engine: holder,
-            spec: spec.clone(),
-            made: generation.and_then(|generation| record.made.get(&generation).cloned()),
-            record: Some(record.clone()),
-            size_bytes,
-            folder: folder.clone(),
-            section: None,
+        let holder = engine.as_ref().filter(|_| spec.managed().is_some() || has_volumes);
+        let path = file_in(&folder);
+        let discarded = Discarded {
+            record: Some(self.gate.records.get(service)),
+            section: edit::section_text(&path, service.name.as_str()),
+            ..self
+                .to_discard(spec, holder, folder.clone(), "removed".to_owned())
+                .await?
         };
-        discarded.section = edit::section_text(&file_in(&folder), service.name.as_str());
-        let not_saved = |error: std::io::Error| RequestError::NotSaved(error.to_string());
         self.trash.add(discarded.clone()).map_err(not_saved)?;
-        if let Err(errors) = edit::remove_service(&file_in(&folder), service.name.as_str()) {
+        if let Err(errors) = edit::remove_service(&path, service.name.as_str()) {
             self.trash.forget(&discarded.id).map_err(not_saved)?;
             return Err(refused(errors));
         }
@@ -108,17 +86,14 @@ impl Keeper {
             tracing::warn!(%service, %error, "what is left of it was not removed");
         }
         // One of the same name begins anew.
-        self.gate
-            .records
-            .change(service, |now| {
-                let last = now.last_generation.max(now.generation);
-                *now = Record {
-                    generation: last + 1,
-                    last_generation: last + 1,
-                    ..Record::default()
-                };
-            })
-            .map_err(not_saved)?;
+        self.change(service, |now| {
+            let next = now.last_generation.max(now.generation) + 1;
+            *now = Record {
+                generation: next,
+                last_generation: next,
+                ..Record::default()
+            };
+        })?;
         self.projects.load(&folder).await?;
         Ok(Some(discarded.item()))
     }

@@ -8,7 +8,7 @@ use locald_engine::{InstanceSpec, SharedEngine};
 use super::{
     Keeper,
     records::Made,
-    work::{Held, failed, instance_of},
+    work::{Held, failed, instance_of, not_saved},
 };
 use crate::RequestError;
 
@@ -45,7 +45,7 @@ impl Keeper {
         match &managed.transfer {
             Transfer::Files => self.carry_files(service, &old, &new, why).await,
             Transfer::Dump { .. } => {
-                let made = self.gate.records.get(service).made.get(&managed.generation).cloned();
+                let made = self.gate.records.made(&spec);
                 let made = made.unwrap_or_else(|| Made::of(managed, &old.identity().id));
                 let held = self.hold(service).await?;
                 let target = new.identity().id.clone();
@@ -68,13 +68,14 @@ impl Keeper {
         new: &SharedEngine,
         why: String,
     ) -> Result<Option<TrashItem>, RequestError> {
-        let held = self.hold(service).await?;
-        let carried = self.copy_files(&held, old, new, why).await;
-        if let Ok(Some(_)) = &carried {
-            self.relocate(service, new.identity().id.clone()).await;
-        }
-        self.release(held).await;
-        carried
+        self.while_held(service, async |held| {
+            let carried = self.copy_files(held, old, new, why).await?;
+            if carried.is_some() {
+                self.relocate(service, new.identity().id.clone()).await;
+            }
+            Ok(carried)
+        })
+        .await
     }
 
     async fn copy_files(
@@ -92,7 +93,6 @@ impl Keeper {
         old.export_data(&instance_of(spec), &archive)
             .await
             .map_err(|error| failed(&error))?;
-        ready(new, &fresh).await?;
         new.import_data(&fresh, &archive)
             .await
             .map_err(|error| failed(&error))?;
@@ -120,7 +120,7 @@ impl Keeper {
         tempfile::Builder::new()
             .prefix("carry-")
             .tempdir_in(folder)
-            .map_err(|error| RequestError::NotSaved(error.to_string()))
+            .map_err(not_saved)
     }
 
     pub(super) fn scratch_folder(&self) -> Result<PathBuf, RequestError> {
@@ -130,7 +130,7 @@ impl Keeper {
             .recursive(true)
             .mode(0o700)
             .create(&folder)
-            .map_err(|error| RequestError::NotSaved(error.to_string()))?;
+            .map_err(not_saved)?;
         Ok(folder)
     }
 }

@@ -8,6 +8,7 @@ use super::{
     Keeper, file,
     provisioner::next_free,
     records::{Made, Meanwhile},
+    work::{failed, instance_of},
 };
 use crate::{RequestError, probe};
 
@@ -28,21 +29,13 @@ impl Keeper {
         Ok(())
     }
 
-    fn made(&self, spec: &ServiceSpec) -> Option<Made> {
-        let generation = spec.managed()?.generation;
-        self.gate.records.get(&spec.id).made.get(&generation).cloned()
-    }
-
     async fn old_version(&self, spec: &Arc<ServiceSpec>) -> Result<String, RequestError> {
         // The data itself knows best.
         let engine = self.engine_of(&spec.id)?;
-        let facts = engine
-            .data(&super::work::instance_of(spec))
-            .await
-            .map_err(|error| super::work::failed(&error))?;
+        let facts = engine.data(&instance_of(spec)).await.map_err(|error| failed(&error))?;
         facts
             .and_then(|facts| facts.format)
-            .or_else(|| self.made(spec).map(|made| made.version))
+            .or_else(|| self.gate.records.made(spec).map(|made| made.version))
             .ok_or_else(|| {
                 RequestError::NotPossible(format!("of which version the data of {} is isn't known", spec.id))
             })
@@ -63,7 +56,7 @@ impl Keeper {
             .managed()
             .ok_or_else(|| RequestError::NotPossible(format!("{service} is not made from the catalog")))?;
         let version = self.old_version(spec).await?;
-        let made = self.made(spec);
+        let made = self.gate.records.made(spec);
         let old = Made {
             version,
             ..made.unwrap_or_else(|| Made::of(managed, &engine.identity().id))
@@ -86,18 +79,21 @@ impl Keeper {
     }
 
     async fn start_empty(&self, service: &ServiceId) -> Result<(), RequestError> {
-        let held = self.hold(service).await?;
-        let engine = self.engine_of(service)?;
-        self.discard(&held.spec, &engine, held.folder.clone(), "started empty".to_owned())
-            .await?;
-        let generation = self.next_generation(service)?;
-        self.switch(service, generation, None).await?;
-        self.release(held).await;
-        Ok(())
+        self.while_held(service, async |held| {
+            let engine = self.engine_of(service)?;
+            let folder = held.folder.clone();
+            self.discard(&held.spec, &engine, folder, "started empty".to_owned())
+                .await?;
+            let generation = self.next_generation(service)?;
+            self.switch(service, generation, None).await
+        })
+        .await
     }
 
     async fn keep_credentials(&self, spec: &Arc<ServiceSpec>, folder: PathBuf) -> Result<(), RequestError> {
         let made = self
+            .gate
+            .records
             .made(spec)
             .ok_or_else(|| RequestError::NotPossible(format!("what {} was made with isn't known", spec.id)))?;
         let old = &made.credentials;
@@ -122,10 +118,7 @@ impl Keeper {
             if key == "password" {
                 // Secrets stay out of the file where they aren't in it.
                 let password = locald_core::spec::Secret::new(old);
-                self.gate
-                    .records
-                    .change(&spec.id, |record| record.password = Some(password))
-                    .map_err(|error| RequestError::NotSaved(error.to_string()))?;
+                self.change(&spec.id, |record| record.password = Some(password))?;
             }
             let name = spec.id.name.as_str();
             file::set(&folder, name, key, old, key != "password")?;
@@ -140,6 +133,8 @@ impl Keeper {
             .filter(|managed| managed.change_credentials.is_some())
             .ok_or_else(|| RequestError::NotPossible(format!("locald can't change who may connect to {service}")))?;
         let made = self
+            .gate
+            .records
             .made(spec)
             .ok_or_else(|| RequestError::NotPossible(format!("what {service} was made with isn't known")))?;
         self.use_old(service, Some(made.clone())).await?;
@@ -147,12 +142,11 @@ impl Keeper {
         if changed.is_ok() {
             let new = managed.credentials.clone();
             let generation = managed.generation;
-            let noted = self.gate.records.change(service, |record| {
+            self.change(service, |record| {
                 if let Some(made) = record.made.get_mut(&generation) {
                     made.credentials = new;
                 }
-            });
-            noted.map_err(|error| RequestError::NotSaved(error.to_string()))?;
+            })?;
         }
         // It runs with the old ones: what it is shown to be has to be what it is.
         self.use_old(service, None).await?;
@@ -180,22 +174,13 @@ impl Keeper {
         let old: Vec<u16> = spec.ports.iter().filter_map(|port| port.host).collect();
         let mut new: Vec<u16> = Vec::new();
         for port in &old {
-            let used = |candidate: u16| taken.contains(&candidate) || new.contains(&candidate) || candidate == *port;
-            let free = if next_free(*port, |candidate| {
+            let free = next_free(*port, |candidate| {
                 new.contains(&candidate) || taken.contains(&candidate)
-            }) == Some(*port)
-            {
-                Some(*port)
-            } else {
-                next_free(port.saturating_add(1), used)
-            };
+            });
             new.push(free.ok_or_else(|| RequestError::NotPossible("no port is free".to_owned()))?);
         }
         let main = new.first().copied();
-        self.gate
-            .records
-            .change(&spec.id, |record| record.ports = new)
-            .map_err(|error| RequestError::NotSaved(error.to_string()))?;
+        self.change(&spec.id, |record| record.ports = new)?;
         if let Some(main) = main {
             file::set_port(&folder, spec.id.name.as_str(), main)?;
         }

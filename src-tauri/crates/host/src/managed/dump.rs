@@ -15,7 +15,7 @@ use super::{
     Keeper,
     gate::Closed,
     records::{Made, Meanwhile, Unfinished},
-    work::{Held, failed},
+    work::{Held, failed, not_saved},
 };
 use crate::RequestError;
 
@@ -107,15 +107,12 @@ impl Keeper {
         let file = self.dump(service, old, dump).await?;
         self.bring_down(service).await?;
         let generation = self.next_generation(service)?;
-        self.gate
-            .records
-            .change(service, |record| {
-                if let Some(before) = &mut record.unfinished {
-                    before.attempt = Some(generation);
-                }
-                record.generation = generation;
-            })
-            .map_err(|error| RequestError::NotSaved(error.to_string()))?;
+        self.change(service, |record| {
+            if let Some(before) = &mut record.unfinished {
+                before.attempt = Some(generation);
+            }
+            record.generation = generation;
+        })?;
         self.meanwhile(service, meanwhile(new)).await?;
         if let Some(target) = target {
             self.relocate(service, target).await;
@@ -142,13 +139,10 @@ impl Keeper {
         if let Some(attempt) = before.attempt {
             self.set_aside(service, attempt, folder, "an attempt that failed").await;
         }
-        self.gate
-            .records
-            .change(service, |record| {
-                record.generation = before.generation;
-                record.meanwhile = None;
-            })
-            .map_err(|error| RequestError::NotSaved(error.to_string()))?;
+        self.change(service, |record| {
+            record.generation = before.generation;
+            record.meanwhile = None;
+        })?;
         self.projects.refresh(service).await?;
         self.relocate(service, before.engine.clone()).await;
         self.note_unfinished(service, None)
@@ -186,18 +180,12 @@ impl Keeper {
         service: &ServiceId,
         meanwhile: Option<Meanwhile>,
     ) -> Result<(), RequestError> {
-        self.gate
-            .records
-            .change(service, |record| record.meanwhile = meanwhile)
-            .map_err(|error| RequestError::NotSaved(error.to_string()))?;
+        self.change(service, |record| record.meanwhile = meanwhile)?;
         self.projects.refresh(service).await
     }
 
     fn note_unfinished(&self, service: &ServiceId, unfinished: Option<Unfinished>) -> Result<(), RequestError> {
-        self.gate
-            .records
-            .change(service, |record| record.unfinished = unfinished)
-            .map_err(|error| RequestError::NotSaved(error.to_string()))
+        self.change(service, |record| record.unfinished = unfinished)
     }
 
     /// Has the old server write all it has.
@@ -216,7 +204,7 @@ impl Keeper {
             .prefix("dump-")
             .suffix(".sql")
             .tempfile_in(&folder)
-            .map_err(|error| RequestError::NotSaved(error.to_string()))?
+            .map_err(not_saved)?
             .into_temp_path();
         let copied = engine.copy_out(&instance, inside, &to).await;
         forget(engine, &instance, inside).await;

@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use locald_core::{Choice, Problem, ProblemCode, ServiceId, ServiceSpec, spec::Transfer};
+use locald_core::{
+    Choice, Problem, ProblemCode, ServiceId,
+    spec::{Managed, Transfer},
+};
 use locald_engine::{InstanceSpec, SharedEngine};
 
 use super::records::{Made, Records, Unfinished};
@@ -85,11 +88,8 @@ impl Gate {
         let Some(managed) = service.managed() else {
             return Ok(());
         };
-        let facts = match engine.data(spec).await {
-            Ok(facts) => facts,
-            Err(error) => return Err(error.problem()),
-        };
-        let made = self.records.get(&service.id).made.get(&managed.generation).cloned();
+        let facts = engine.data(spec).await.map_err(|error| error.problem())?;
+        let made = self.records.made(service);
         match facts {
             None => {
                 let made = Made::of(managed, &engine.identity().id);
@@ -105,8 +105,8 @@ impl Gate {
                 let format = facts
                     .format
                     .or_else(|| made.as_ref().and_then(|made| made.format.clone()));
-                version_fits(service, format.as_deref(), &facts.place)?;
-                made.map_or(Ok(()), |made| credentials_fit(service, &made))
+                version_fits(&service.id, managed, format.as_deref(), &facts.place)?;
+                made.map_or(Ok(()), |made| credentials_fit(&service.id, managed, &made))
             }
         }
     }
@@ -121,10 +121,7 @@ pub(crate) fn code_of(error: &std::io::Error) -> ProblemCode {
     }
 }
 
-fn version_fits(service: &ServiceSpec, found: Option<&str>, place: &str) -> Result<(), Problem> {
-    let Some(managed) = service.managed() else {
-        return Ok(());
-    };
+fn version_fits(service: &ServiceId, managed: &Managed, found: Option<&str>, place: &str) -> Result<(), Problem> {
     let (Some(found), Some(wanted)) = (found, managed.data_format.as_deref()) else {
         return Ok(());
     };
@@ -132,8 +129,8 @@ fn version_fits(service: &ServiceSpec, found: Option<&str>, place: &str) -> Resu
         return Ok(());
     }
     let detail = format!(
-        "the data of {} ({place}) is from {} {found}, and this is {wanted}",
-        service.id, managed.title
+        "the data of {service} ({place}) is from {} {found}, and this is {wanted}",
+        managed.title
     );
     // A dump of a newer server isn't promised to be understood by an older one.
     let older = found
@@ -150,10 +147,10 @@ fn version_fits(service: &ServiceSpec, found: Option<&str>, place: &str) -> Resu
     Err(Problem::new(ProblemCode::VersionDiffers, detail).with_choices(choices))
 }
 
-fn credentials_fit(service: &ServiceSpec, made: &Made) -> Result<(), Problem> {
-    let Some(managed) = service.managed().filter(|managed| managed.credentials_in_data) else {
+fn credentials_fit(service: &ServiceId, managed: &Managed, made: &Made) -> Result<(), Problem> {
+    if !managed.credentials_in_data {
         return Ok(());
-    };
+    }
     let (old, new) = (&made.credentials, &managed.credentials);
     let mut changed = Vec::new();
     if old.user != new.user {
@@ -169,10 +166,7 @@ fn credentials_fit(service: &ServiceSpec, made: &Made) -> Result<(), Problem> {
         return Ok(());
     }
     let changed = changed.join(" and ");
-    let detail = format!(
-        "the data of {} was made with another {changed} than its file asks for now",
-        service.id
-    );
+    let detail = format!("the data of {service} was made with another {changed} than its file asks for now");
     let choices: &[Choice] = if managed.change_credentials.is_some() {
         &[Choice::KeepCredentials, Choice::ApplyCredentials, Choice::StartEmpty]
     } else {

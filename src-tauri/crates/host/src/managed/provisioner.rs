@@ -9,7 +9,7 @@ use locald_config::{
     catalog::Entry,
     provision::{Provided, Provision, Wish},
 };
-use locald_core::{ServiceId, offers::Server, spec::Secret};
+use locald_core::{ServiceId, offers::Server, spec::Secret, view::managed::CatalogItem};
 
 use super::records::{Meanwhile, Record, Records};
 
@@ -48,14 +48,14 @@ impl Provisioner {
         self.not_saved
     }
 
-    /// The newest version whose server is on this machine, else the catalog's.
-    pub(crate) fn default_version(entry: &Entry, servers: &[Server]) -> String {
+    /// An entry to choose from. Its usual version is the newest whose server is on this machine, else the catalog's.
+    pub(crate) fn item(entry: &Entry, servers: &[Server]) -> CatalogItem {
         let here: Vec<String> = servers
             .iter()
             .filter(|server| server.here && server.entry == entry.name())
             .map(|server| server.version.clone())
             .collect();
-        entry.item(&here).default_version
+        entry.item(&here)
     }
 
     fn remember(&mut self, service: &ServiceId, record: &Record) {
@@ -91,50 +91,31 @@ impl Provision for Provisioner {
             Some(version) => version.to_owned(),
             None => record
                 .version
-                .get_or_insert_with(|| Self::default_version(entry, &self.servers))
+                .get_or_insert_with(|| Self::item(entry, &self.servers).default_version)
                 .clone(),
         };
-        let mut ports = Vec::new();
+        let (mut ports, mut given) = (Vec::new(), Vec::new());
         for (index, wanted) in entry.ports().iter().enumerate() {
+            let known = record.ports.get(index).copied().unwrap_or(0);
             let pinned = wish.port.filter(|_| index == 0);
-            let given = record.ports.get(index).copied().filter(|port| *port != 0);
-            let port = pinned
-                .or(given)
-                .unwrap_or_else(|| self.port_near(service, wanted.well_known, &ports));
+            let port = match (pinned, known) {
+                (Some(port), _) => port,
+                (None, 0) => self.port_near(service, wanted.well_known, &ports),
+                (None, known) => known,
+            };
             ports.push(port);
+            // A port that the file names is the file's, and what was given before is kept for when it names none.
+            given.push(if pinned.is_some() { known } else { port });
         }
-        // A port that the file names is the file's, and what was given before is kept for when it names none.
-        let given: Vec<u16> = ports
-            .iter()
-            .enumerate()
-            .map(|(index, port)| {
-                if index == 0 && wish.port.is_some() {
-                    record.ports.first().copied().unwrap_or(0)
-                } else {
-                    *port
-                }
-            })
-            .collect();
         record.ports = given;
-        let password = entry.has_password().then(|| match wish.password {
-            Some(password) => password.clone(),
-            None => record.password.get_or_insert_with(generated).clone(),
-        });
-        let user = entry.default_user().map(|user| wish.user.unwrap_or(user).to_owned());
-        let database = entry
-            .default_database(&service.project)
-            .map(|database| wish.database.map_or(database, str::to_owned));
+        let password = match wish.password {
+            None if entry.has_password() => record.password.get_or_insert_with(generated).clone(),
+            _ => Secret::new(""),
+        };
         if record != before {
             self.remember(service, &record);
         }
-        let mut provided = Provided {
-            version,
-            ports,
-            user,
-            password,
-            database,
-            generation: record.generation,
-        };
+        let mut provided = wish.provided(&version, ports, &password, record.generation);
         if let Some(Meanwhile { made, ports }) = record.meanwhile {
             provided.version = made.version;
             provided.user = made.credentials.user;

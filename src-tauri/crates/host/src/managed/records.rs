@@ -8,7 +8,7 @@ use std::{
 };
 
 use locald_core::{
-    EngineId, ServiceId,
+    EngineId, ServiceId, ServiceSpec,
     spec::{Credentials, Managed, Secret},
 };
 use serde::{Deserialize, Serialize};
@@ -145,6 +145,12 @@ impl Records {
 
     pub(crate) fn get(&self, service: &ServiceId) -> Record {
         self.lock().services.get(service).cloned().unwrap_or_default()
+    }
+
+    /// What the data that a spec is about was made with.
+    pub(crate) fn made(&self, spec: &ServiceSpec) -> Option<Made> {
+        let generation = spec.managed()?.generation;
+        self.lock().services.get(&spec.id)?.made.get(&generation).cloned()
     }
 
     /// Those whose work hasn't come to its end.

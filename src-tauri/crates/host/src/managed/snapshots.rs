@@ -12,7 +12,7 @@ use super::{
     Keeper,
     records::Made,
     saved::{Saved, is_name},
-    work::{Held, failed, instance_of},
+    work::{Held, failed, instance_of, not_saved},
 };
 use crate::RequestError;
 
@@ -47,10 +47,8 @@ impl Keeper {
                 "{service} has a snapshot `{name}` already"
             )));
         }
-        let held = self.hold(service).await?;
-        let saved = self.save(&held, name, at).await;
-        self.release(held).await;
-        saved
+        self.while_held(service, async |held| self.save(held, name, at).await)
+            .await
     }
 
     async fn save(&self, held: &Held, name: String, at: Timestamp) -> Result<SavedSnapshot, RequestError> {
@@ -61,13 +59,12 @@ impl Keeper {
         let (Some(_), Some(managed)) = (facts, spec.managed()) else {
             return Err(RequestError::NotPossible(format!("{} has no data yet", spec.id)));
         };
-        let not_saved = |error: std::io::Error| RequestError::NotSaved(error.to_string());
         self.saved.make_folder(&spec.id).map_err(not_saved)?;
         engine
             .export_data(&instance, &self.saved.archive(&spec.id, &name))
             .await
             .map_err(|error| failed(&error))?;
-        let made = self.gate.records.get(&spec.id).made.get(&managed.generation).cloned();
+        let made = self.gate.records.made(spec);
         let saved = Saved {
             name,
             service: spec.id.clone(),
@@ -100,10 +97,8 @@ impl Keeper {
                 saved.origin, managed.title, managed.version, saved.made.version
             )));
         }
-        let held = self.hold(service).await?;
-        let restored = self.restore(&held, &saved).await;
-        self.release(held).await;
-        restored
+        self.while_held(service, async |held| self.restore(held, &saved).await)
+            .await
     }
 
     async fn restore(&self, held: &Held, saved: &Saved) -> Result<Option<TrashItem>, RequestError> {
@@ -127,9 +122,7 @@ impl Keeper {
 
     pub(crate) async fn remove_snapshot(&self, service: &ServiceId, name: &str) -> Result<(), RequestError> {
         self.saved.get(service, name).ok_or_else(|| no_such(service, name))?;
-        self.saved
-            .remove(service, name)
-            .map_err(|error| RequestError::NotSaved(error.to_string()))
+        self.saved.remove(service, name).map_err(not_saved)
     }
 }
 

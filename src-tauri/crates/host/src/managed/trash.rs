@@ -7,6 +7,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use locald_config::edit::free_name;
 use locald_core::{EngineId, ServiceId, ServiceSpec, view::managed::TrashItem};
 use serde::{Deserialize, Serialize};
 
@@ -99,12 +100,7 @@ impl Trash {
     pub(crate) fn free_id(&self, service: &ServiceId, at: Timestamp) -> String {
         let time = at.strftime("%Y%m%dT%H%M%S").to_string();
         let base = format!("{}-{}-{time}", service.project, service.name);
-        let inner = self.lock();
-        let numbered = (2..).map(|number: u32| format!("{base}-{number}"));
-        std::iter::once(base.clone())
-            .chain(numbered)
-            .find(|id| inner.discarded.iter().all(|one| one.id != *id))
-            .unwrap_or(base)
+        free_name(self.lock().discarded.iter().map(|one| one.id.as_str()), &base)
     }
 
     /// Adds one; on disk when this returns.

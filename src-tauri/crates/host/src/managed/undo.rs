@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use locald_config::edit;
 use locald_core::{
-    Command, ServiceId, ServiceSpec,
+    ServiceId, ServiceSpec,
     spec::{Source, VolumeSource},
     view::managed::TrashItem,
 };
@@ -13,7 +13,7 @@ use super::{
     Keeper,
     file::{file_in, refused},
     trash::Discarded,
-    work::{failed, instance_of},
+    work::{failed, instance_of, not_saved},
 };
 use crate::RequestError;
 
@@ -32,9 +32,7 @@ impl Keeper {
             self.declare_again(&discarded).await?;
             None
         };
-        self.trash
-            .forget(id)
-            .map_err(|error| RequestError::NotSaved(error.to_string()))?;
+        self.trash.forget(id).map_err(not_saved)?;
         Ok((service, replaced))
     }
 
@@ -45,19 +43,19 @@ impl Keeper {
                 "{service} is in its project file already"
             )));
         };
-        let held = self.hold(service).await?;
-        if held.spec.managed().map(|now| &now.entry) != discarded.spec.managed().map(|then| &then.entry) {
-            self.release(held).await;
-            let detail = format!("{service} is another kind of service now; remove it first");
-            return Err(RequestError::NotPossible(detail));
-        }
-        let why = "replaced by what was in the trash".to_owned();
-        let engine = self.engine_of(service)?;
-        let replaced = self.discard(&held.spec, &engine, held.folder.clone(), why).await?;
-        self.switch(service, generation, discarded.made.clone()).await?;
-        self.settle_on(discarded).await;
-        self.release(held).await;
-        Ok(replaced.map(|replaced| replaced.item()))
+        self.while_held(service, async |held| {
+            if held.spec.managed().map(|now| &now.entry) != discarded.spec.managed().map(|then| &then.entry) {
+                let detail = format!("{service} is another kind of service now; remove it first");
+                return Err(RequestError::NotPossible(detail));
+            }
+            let why = "replaced by what was in the trash".to_owned();
+            let engine = self.engine_of(service)?;
+            let replaced = self.discard(&held.spec, &engine, held.folder.clone(), why).await?;
+            self.switch(service, generation, discarded.made.clone()).await?;
+            self.settle_on(discarded).await;
+            Ok(replaced.map(|replaced| replaced.item()))
+        })
+        .await
     }
 
     /// Puts a removed service into its project file again.
@@ -69,12 +67,11 @@ impl Keeper {
             ))
         })?;
         if let Some(record) = discarded.record.clone() {
-            let noted = self.gate.records.change(service, |now| {
+            self.change(service, |now| {
                 let last = now.last_generation.max(record.last_generation);
                 *now = record;
                 now.last_generation = last;
-            });
-            noted.map_err(|error| RequestError::NotSaved(error.to_string()))?;
+            })?;
         }
         edit::insert_section(&file_in(&discarded.folder), service.name.as_str(), section).map_err(refused)?;
         self.projects.load(&discarded.folder).await?;
@@ -85,9 +82,7 @@ impl Keeper {
     /// The data is on this engine, so the service is.
     async fn settle_on(&self, discarded: &Discarded) {
         if let Some(engine) = &discarded.engine {
-            let engine = engine.as_str().to_owned();
-            let service = discarded.service().clone();
-            self.supervisor.command(Command::Move { service, engine }).await;
+            self.relocate(discarded.service(), engine.clone()).await;
         }
     }
 
@@ -107,9 +102,7 @@ impl Keeper {
                     .await
                     .map_err(|error| failed(&error))?;
             }
-            self.trash
-                .forget(&discarded.id)
-                .map_err(|error| RequestError::NotSaved(error.to_string()))?;
+            self.trash.forget(&discarded.id).map_err(not_saved)?;
             erased.push(discarded.item());
         }
         Ok(erased)
@@ -137,7 +130,7 @@ impl Keeper {
                 .await
                 .iter()
                 .filter(|other| other.id.project == id.project)
-                .filter_map(|other| other.container_form().map(|form| form.volumes.clone()))
+                .filter_map(|other| other.container_form().map(|form| form.volumes))
                 .flatten()
                 .filter_map(|mount| match mount.source {
                     VolumeSource::Named { name } => Some(name),

@@ -1,17 +1,23 @@
 //! Work on the data of services, for a person who asked for it. A service is stopped for as long as its data is copied.
 //! Whatever goes wrong, what was there is there.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use locald_core::{
     Command, EngineId, ServiceId, ServiceSpec, Snapshot,
-    snapshot::{HealthKind, ServiceSnapshot, StateKind},
+    offers::EngineReason,
+    snapshot::{EngineLink, HealthKind, ServiceSnapshot, StateKind},
     view::message,
 };
 use locald_engine::{EngineError, InstanceSpec, SharedEngine};
 
-use super::{Keeper, gate::Closed, records::Made, trash::Discarded};
+use super::{
+    Keeper,
+    gate::Closed,
+    records::{Made, Record},
+    trash::Discarded,
+};
 use crate::RequestError;
 
 /// How long a service may take to go down. Its own grace period ends it long before.
@@ -40,7 +46,20 @@ pub(super) fn failed(error: &EngineError) -> RequestError {
     RequestError::Failed(error.to_string())
 }
 
+pub(super) fn not_saved(error: io::Error) -> RequestError {
+    RequestError::NotSaved(error.to_string())
+}
+
 impl Keeper {
+    /// Changes what is remembered of a service; on disk when this returns.
+    pub(super) fn change<T>(
+        &self,
+        service: &ServiceId,
+        change: impl FnOnce(&mut Record) -> T,
+    ) -> Result<T, RequestError> {
+        self.gate.records.change(service, change).map_err(not_saved)
+    }
+
     /// Its spec and the folder of its project.
     pub(super) async fn declared(&self, service: &ServiceId) -> Result<(Arc<ServiceSpec>, PathBuf), RequestError> {
         let snapshot = self.supervisor.snapshot();
@@ -94,6 +113,18 @@ impl Keeper {
         })
     }
 
+    /// Does work on the data of a service that is down meanwhile. However the work ends, the service runs again when it ran.
+    pub(super) async fn while_held<T>(
+        &self,
+        service: &ServiceId,
+        work: impl AsyncFnOnce(&Held) -> Result<T, RequestError>,
+    ) -> Result<T, RequestError> {
+        let held = self.hold(service).await?;
+        let done = work(&held).await;
+        self.release(held).await;
+        done
+    }
+
     /// Lets a service be started again, and starts it when it ran before.
     pub(super) async fn release(&self, held: Held) {
         let Held { spec, ran, closed, .. } = held;
@@ -112,6 +143,8 @@ impl Keeper {
             )
         };
         match self.wait(service, DOWN, down).await {
+            // Nothing of it is anywhere.
+            Some(seen) if seen.state == StateKind::Unknown && !self.may_be_held(&seen) => Ok(()),
             Some(seen) if seen.state == StateKind::Unknown => Err(RequestError::NotPossible(format!(
                 "whether {service} runs is not known: its engine doesn't answer"
             ))),
@@ -143,6 +176,17 @@ impl Keeper {
         self.supervisor.snapshot().service(service).cloned()
     }
 
+    /// Can an engine have anything of a service? One that is only being asked may.
+    pub(super) fn may_be_held(&self, seen: &ServiceSnapshot) -> bool {
+        let snapshot = self.supervisor.snapshot();
+        let engine = seen
+            .engine
+            .as_ref()
+            .and_then(|id| snapshot.engines.iter().find(|engine| engine.id == *id));
+        let away = engine.is_none_or(|engine| matches!(engine.link, EngineLink::Offline { .. }));
+        seen.engine_reason == Some(EngineReason::HoldsData) || !away
+    }
+
     pub(super) async fn wait(
         &self,
         service: &ServiceId,
@@ -164,32 +208,50 @@ impl Keeper {
         folder: PathBuf,
         why: String,
     ) -> Result<Option<Discarded>, RequestError> {
-        let facts = match engine.data(&instance_of(spec)).await {
-            // What can't be read is set aside as well.
-            Ok(None) => return Ok(None),
-            Ok(Some(facts)) => facts.size_bytes,
-            Err(EngineError::Data { .. }) => None,
-            Err(error) => return Err(failed(&error)),
-        };
+        let discarded = self.to_discard(spec, Some(engine), folder, why).await?;
+        if discarded.engine.is_none() {
+            return Ok(None);
+        }
+        self.trash.add(discarded.clone()).map_err(not_saved)?;
+        Ok(Some(discarded))
+    }
+
+    /// What the trash is to know of a spec. It has an engine where that holds data of it.
+    pub(super) async fn to_discard(
+        &self,
+        spec: &Arc<ServiceSpec>,
+        engine: Option<&SharedEngine>,
+        folder: PathBuf,
+        why: String,
+    ) -> Result<Discarded, RequestError> {
+        let mut size_bytes = None;
+        let mut holder = None;
+        if let Some(engine) = engine {
+            let there = match engine.data(&instance_of(spec)).await {
+                Ok(None) => false,
+                Ok(Some(facts)) => {
+                    size_bytes = facts.size_bytes;
+                    true
+                }
+                // What can't be read is set aside as well.
+                Err(EngineError::Data { .. }) => true,
+                Err(error) => return Err(failed(&error)),
+            };
+            holder = there.then(|| engine.identity().id.clone());
+        }
         let at = Timestamp::now();
-        let generation = spec.managed().map(|managed| managed.generation);
-        let record = self.gate.records.get(&spec.id);
-        let discarded = Discarded {
+        Ok(Discarded {
             id: self.trash.free_id(&spec.id, at),
             at,
             why,
-            engine: Some(engine.identity().id.clone()),
+            engine: holder,
             spec: ServiceSpec::clone(spec),
-            made: generation.and_then(|generation| record.made.get(&generation).cloned()),
+            made: self.gate.records.made(spec),
             record: None,
-            size_bytes: facts,
+            size_bytes,
             folder,
             section: None,
-        };
-        self.trash
-            .add(discarded.clone())
-            .map_err(|error| RequestError::NotSaved(error.to_string()))?;
-        Ok(Some(discarded))
+        })
     }
 
     /// Has a service use this generation of its data from now on.
@@ -199,7 +261,7 @@ impl Keeper {
         generation: u32,
         made: Option<Made>,
     ) -> Result<(), RequestError> {
-        let changed = self.gate.records.change(service, |record| {
+        self.change(service, |record| {
             record.generation = generation;
             record.last_generation = record.last_generation.max(generation);
             if let Some(made) = made {
@@ -209,15 +271,11 @@ impl Keeper {
                 }
                 record.made.insert(generation, made);
             }
-        });
-        changed.map_err(|error| RequestError::NotSaved(error.to_string()))?;
+        })?;
         self.projects.refresh(service).await
     }
 
     pub(super) fn next_generation(&self, service: &ServiceId) -> Result<u32, RequestError> {
-        self.gate
-            .records
-            .next_generation(service)
-            .map_err(|error| RequestError::NotSaved(error.to_string()))
+        self.gate.records.next_generation(service).map_err(not_saved)
     }
 }

@@ -1,5 +1,7 @@
+use jiff::SignedDuration;
+
 use crate::{
-    Event, ProblemCode,
+    Event, ProblemCode, ServiceSpec,
     event::{Effect, InstanceChange},
     instance::RunState,
     snapshot::{Desired, StateKind},
@@ -123,6 +125,82 @@ fn what_was_under_way_when_the_engine_went_is_carried_out_when_it_is_back() {
     world.connect();
     world.answer();
     assert_eq!(world.states(), "db:running");
+}
+
+/// A socket is taken for Docker's until what answers there says that it is Podman.
+#[test]
+fn a_start_waits_until_engines_that_are_being_asked_have_said_of_which_family_they_are() {
+    let db = ServiceSpec {
+        engine: Some("podman".to_owned()),
+        ..spec("db", &[])
+    };
+    let mut world = World::cold([db.clone()]);
+    world.start(&["db"]);
+    assert_eq!(world.states(), "db:unknown");
+    assert!(world.see("db").problem.is_none(), "nothing is wrong yet");
+    assert!(!world.see("db").click_turns_on(), "a click calls it off");
+    world.connect_as("podman");
+    world.answer();
+    assert_eq!(world.states(), "db:running");
+
+    let mut world = World::cold([db.clone()]);
+    world.start(&["db"]);
+    world.connect();
+    world.answer();
+    assert_eq!(world.states(), "db:failed");
+    let why = |world: &World| world.see("db").problem.as_ref().map(|problem| problem.code);
+    assert_eq!(why(&world), Some(ProblemCode::NoSuchEngine));
+
+    let mut world = World::cold([db.clone()]);
+    world.start(&["db"]);
+    world.lose();
+    assert_eq!(
+        world.states(),
+        "db:failed",
+        "what can't be reached isn't waited for by name"
+    );
+
+    let mut world = World::cold([db]);
+    world.start(&["db"]);
+    world.stop(&["db"]);
+    world.connect_as("podman");
+    world.answer();
+    assert_eq!(world.states(), "db:stopped");
+}
+
+#[test]
+fn a_start_that_waits_for_podman_does_not_go_to_what_turns_out_to_be_docker() {
+    let db = ServiceSpec {
+        engine: Some("podman".to_owned()),
+        ..spec("db", &[])
+    };
+    let mut world = World::cold([db]);
+    for id in ["one", "two"] {
+        world.apply(Event::EngineFound {
+            engine: id.into(),
+            kind: "podman".to_owned(),
+            endpoint: format!("unix:///run/{id}.sock"),
+            source: "test".to_owned(),
+        });
+    }
+    world.start(&["db"]);
+    assert_eq!(world.see("db").engine, Some("one".into()));
+    world.apply(Event::EngineConnected {
+        engine: "one".into(),
+        kind: "docker".to_owned(),
+        version: "28.0.0".to_owned(),
+        clock_offset: SignedDuration::ZERO,
+        health_checks: true,
+    });
+    assert_eq!(world.see("db").engine, Some("two".into()));
+    world.answer();
+    assert_eq!(world.states(), "db:unknown");
+    world.apply(Event::EngineLost {
+        engine: "two".into(),
+        problem: problem(ProblemCode::EngineRefused),
+    });
+    let why = world.see("db").problem.as_ref().map(|problem| problem.code);
+    assert_eq!(why, Some(ProblemCode::EngineRefused));
 }
 
 #[test]

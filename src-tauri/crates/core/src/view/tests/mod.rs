@@ -1,6 +1,7 @@
 //! What surfaces show of made-up snapshots.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod absent;
 mod dashboard;
 mod message;
 mod notification;
@@ -94,6 +95,7 @@ fn link(online: bool) -> EngineLink {
 fn snapshot(online: bool, services: impl IntoIterator<Item = ServiceSnapshot>) -> Snapshot {
     let engine = EngineSnapshot {
         is_default: true,
+        absent: false,
         id: "docker".into(),
         kind: "docker".into(),
         endpoint: "unix:///run/docker.sock".into(),

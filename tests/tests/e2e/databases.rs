@@ -100,7 +100,7 @@ async fn a_click_in_the_empty_window_gives_a_database_and_the_dialog_gives_anoth
 
     press(&web_view, "//button[@aria-label='Add service']").await;
     web_view
-        .wait_for_text(&named("listbox", "Catalog"), "PostgreSQL", LATER)
+        .find(&format!("{} [role=option]", named("listbox", "Catalog")))
         .await;
     assert_eq!(web_view.accessibility_violations().await, Vec::<String>::new());
     let search = web_view.find(&named("combobox", "Search the catalog")).await;

@@ -78,6 +78,7 @@ struct Databases {
     home: Home,
     _host: Host,
     folder: String,
+    in_containers: bool,
 }
 
 impl Databases {
@@ -97,6 +98,7 @@ impl Databases {
             home,
             _host: host,
             folder,
+            in_containers: engine != "native",
         };
         // The first makes what all share: the template, the project's network.
         databases.cli(&["start", "db0", "--wait"]).await;
@@ -125,8 +127,16 @@ impl Databases {
         (clicked, stream)
     }
 
+    /// From the click on. A container engine takes connections before there is a container to pass them on to, and who is
+    /// too early waits for a second: there the client begins when locald says that the service is up, as it does beside the
+    /// engine's own program when `pg_isready` says so.
     async fn timed(&self, service: &str) -> Duration {
         let url = self.cli(&["url", service]).await;
+        if self.in_containers {
+            let clicked = Instant::now();
+            self.cli(&["start", service, "--wait"]).await;
+            return first_answer(url.trim(), clicked).await;
+        }
         let (clicked, _connection) = self.click(service).await;
         first_answer(url.trim(), clicked).await
     }

@@ -11,8 +11,12 @@ use crate::{
     state::{Health, Phase, Service},
 };
 
-/// Time between probes until the first success: a service is called healthy soon after it is.
-const STARTING_INTERVAL: Duration = Duration::from_millis(250);
+/// The shortest time between probes until the first success: a service is called healthy soon after it is.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(25);
+/// The longest one, and the only one where a probe is a process of its own.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// What takes long to come up may be told of a little later: a pause is this part of the time it took so far.
+const PAUSE_PART: u32 = 8;
 
 impl Turn<'_> {
     /// Begins a new series of probes for an instance that was just seen running.
@@ -91,6 +95,10 @@ impl Turn<'_> {
         let Some(check) = service.health_check().cloned() else {
             return;
         };
+        // A clock of another machine may be ahead of this one's.
+        let age = service
+            .since
+            .map(|since| Duration::try_from(now.duration_since(since)).unwrap_or_default());
         let health = &mut service.health;
         match outcome {
             Ok(()) => {
@@ -99,10 +107,7 @@ impl Turn<'_> {
                 health.failures = 0;
             }
             Err(said) => {
-                let young = service.since.is_some_and(|since| {
-                    let age = now.duration_since(since);
-                    age < jiff::SignedDuration::try_from(check.start_period).unwrap_or(jiff::SignedDuration::MAX)
-                });
+                let young = age.is_some_and(|age| age < check.start_period);
                 let forgiven = health.kind == HealthKind::Starting && young;
                 health.detail = Some(said);
                 if !forgiven {
@@ -115,7 +120,10 @@ impl Turn<'_> {
         }
         // Failures that count are as far apart as the file says: it grants `retries` times `interval`.
         let after = if health.kind == HealthKind::Starting && health.failures == 0 {
-            check.interval.min(STARTING_INTERVAL)
+            let is_process = matches!(check.probe, ProbeSpec::Command { .. });
+            let part = age.filter(|_| !is_process).map(|age| age / PAUSE_PART);
+            let pause = part.unwrap_or(LONGEST_PAUSE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+            check.interval.min(pause)
         } else {
             check.interval
         };

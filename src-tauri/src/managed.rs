@@ -70,9 +70,18 @@ fn client_line(connection: &Connection) -> Option<String> {
     let env = connection
         .client_env
         .iter()
-        .map(|(name, value)| format!("{name}={}", shell_words::quote(value)));
-    let words = client.iter().map(|word| shell_words::quote(word).into_owned());
+        .map(|(name, value)| format!("{name}={}", quoted(value)));
+    let words = client.iter().map(|word| quoted(word));
     Some(env.chain(words).collect::<Vec<_>>().join(" "))
+}
+
+/// A word for a shell, without quotes where none are needed: `--host=127.0.0.1` reads better so.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:@,+%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    shell_words::quote(word).into_owned()
 }
 
 #[tauri::command]
@@ -126,4 +135,19 @@ pub(crate) async fn restore_trash(desktop: State<'_, Desktop>, id: String) -> Re
 pub(crate) async fn empty_trash(desktop: State<'_, Desktop>, id: Option<String>) -> Result<(), CommandError> {
     desktop.host.empty_trash(id.as_deref()).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn only_what_a_shell_would_take_apart_is_quoted() {
+        assert_eq!(quoted("--host=127.0.0.1"), "--host=127.0.0.1");
+        for word in ["", "a b", "$HOME", "it's", "a;b", "~", "*"] {
+            let text = quoted(word);
+            assert_ne!(text, word);
+            assert_eq!(shell_words::split(&text).ok(), Some(vec![word.to_owned()]));
+        }
+    }
 }

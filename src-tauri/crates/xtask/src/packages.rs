@@ -62,6 +62,9 @@ pub(crate) const ALL: &[&[&str]] = &[BUILD, DISPLAY, ENGINE, POSTGRES, SERVERS, 
 
 /// Installs what is missing of these.
 pub(crate) fn install(groups: &[&[&str]]) -> Result<(), String> {
+    if groups.contains(&ENGINE) && sh::is_root() {
+        open_tun()?;
+    }
     if !sh::exists("dpkg-query") {
         sh::say("This is no Debian or Ubuntu; install the counterparts of these by hand where something is missing:");
         sh::say(&groups.concat().join(" "));
@@ -100,6 +103,20 @@ pub(crate) fn install(groups: &[&[&str]]) -> Result<(), String> {
         std::fs::remove_file(POLICY).map_err(|error| format!("{POLICY}: {error}"))?;
     }
     installed
+}
+
+/// Gives the device that rootless containers have their network from the mode that it has wherever udev made it.
+fn open_tun() -> Result<(), String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    const ANYBODY: u32 = 0o666;
+    let device = std::path::Path::new("/dev/net/tun");
+    match device.metadata() {
+        Ok(found) if found.permissions().mode() & ANYBODY != ANYBODY => {
+            std::fs::set_permissions(device, std::fs::Permissions::from_mode(ANYBODY))
+                .map_err(|error| format!("{}: {error}", device.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Debian's setting of whether installing PostgreSQL makes and starts a server.

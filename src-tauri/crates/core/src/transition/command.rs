@@ -127,6 +127,11 @@ impl Turn<'_> {
         let Some(service) = self.service(id) else { return };
         service.desired = Desired::Running;
         service.begin_anew();
+        // What waits for an engine that is away may have another one by now.
+        if !service.held && !service.is_active() && !service.external {
+            self.place_one(id);
+        }
+        let Some(service) = self.service(id) else { return };
         match service.phase {
             Phase::Waiting
             | Phase::Preparing { .. }

@@ -22,6 +22,9 @@ use crate::RequestError;
 /// Output of a failed command that a person gets to see, in characters.
 const SAID: usize = 600;
 
+/// Between tries to go back to what was.
+const AGAIN: Duration = Duration::from_secs(5);
+
 /// What `psql` complains of whenever it reads a dump of all, and goes on: what is to be made anew is there already.
 const ALWAYS_SAID: [&str; 4] = [
     "current user cannot be dropped",
@@ -157,20 +160,31 @@ impl Keeper {
     pub(crate) async fn undo(&self, closed: Closed, before: Unfinished) {
         let service = closed.service().clone();
         tracing::warn!(%service, "work on its data was cut short; it goes back to what it had");
-        // As long as it takes: nothing is known of it while its engine is away.
-        let known = |seen: &ServiceSnapshot| seen.state != StateKind::Unknown;
-        self.wait(&service, Duration::MAX, known).await;
-        let undone = match self.hold_closed(closed).await {
-            Ok(mut held) => {
-                held.ran = before.ran;
-                let undone = self.go_back(&service, &before, held.folder.clone()).await;
-                self.release(held).await;
-                undone
+        // As long as it takes, and it can't be started before: nothing is known of it while its engine is away, and its
+        // engine may tell of it before its project is read.
+        let known = |seen: &ServiceSnapshot| seen.state != StateKind::Unknown && !seen.external;
+        loop {
+            self.wait(&service, Duration::MAX, known).await;
+            let undone = async {
+                let (spec, folder, _) = self.take_down(&service).await?;
+                self.go_back(&service, &before, folder.clone()).await?;
+                Ok::<_, RequestError>((spec, folder))
+            };
+            match undone.await {
+                Ok((spec, folder)) => {
+                    let ran = before.ran;
+                    self.release(Held {
+                        spec,
+                        folder,
+                        ran,
+                        closed,
+                    })
+                    .await;
+                    return;
+                }
+                Err(error) => tracing::error!(%service, %error, "it could not go back yet"),
             }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = undone {
-            tracing::error!(%service, %error, "it could not go back");
+            tokio::time::sleep(AGAIN).await;
         }
     }
 

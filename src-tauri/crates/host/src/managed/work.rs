@@ -95,22 +95,27 @@ impl Keeper {
         let busy = || RequestError::NotPossible(format!("other work on the data of {service} is under way"));
         // Asked first: of one that isn't there nothing is under way.
         self.declared(service).await?;
-        self.hold_closed(self.gate.close(service).ok_or_else(busy)?).await
-    }
-
-    pub(super) async fn hold_closed(&self, closed: Closed) -> Result<Held, RequestError> {
-        let service = closed.service();
-        let (spec, folder) = self.declared(service).await?;
-        let ran = self
-            .seen(service)
-            .is_some_and(|seen| !seen.click_turns_on() || seen.state == StateKind::Stopping);
-        self.bring_down(service).await?;
+        let closed = self.gate.close(service).ok_or_else(busy)?;
+        let (spec, folder, ran) = self.take_down(service).await?;
         Ok(Held {
             spec,
             folder,
             ran,
             closed,
         })
+    }
+
+    /// Gives its spec, the folder of its project, and whether it ran or was to.
+    pub(super) async fn take_down(
+        &self,
+        service: &ServiceId,
+    ) -> Result<(Arc<ServiceSpec>, PathBuf, bool), RequestError> {
+        let (spec, folder) = self.declared(service).await?;
+        let ran = self
+            .seen(service)
+            .is_some_and(|seen| !seen.click_turns_on() || seen.state == StateKind::Stopping);
+        self.bring_down(service).await?;
+        Ok((spec, folder, ran))
     }
 
     /// Does work on the data of a service that is down meanwhile. However the work ends, the service runs again when it ran.

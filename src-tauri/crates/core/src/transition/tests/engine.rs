@@ -1,7 +1,7 @@
 use jiff::SignedDuration;
 
 use crate::{
-    Event, ProblemCode, ServiceSpec,
+    EngineId, Event, ProblemCode, ServiceSpec,
     event::{Effect, InstanceChange},
     instance::RunState,
     snapshot::{Desired, StateKind},
@@ -201,6 +201,34 @@ fn a_start_that_waits_for_podman_does_not_go_to_what_turns_out_to_be_docker() {
     });
     let why = world.see("db").problem.as_ref().map(|problem| problem.code);
     assert_eq!(why, Some(ProblemCode::EngineRefused));
+}
+
+#[test]
+fn a_person_who_asks_again_gets_an_engine_that_is_there_by_now() {
+    let mut world = World::cold([spec("db", &[])]);
+    world.lose();
+    world.start(&["db"]);
+    assert_eq!(world.states(), "db:unknown");
+    let podman = EngineId::from("podman");
+    world.apply(Event::EngineFound {
+        engine: podman.clone(),
+        kind: "podman".to_owned(),
+        endpoint: "unix:///run/podman.sock".to_owned(),
+        source: "test".to_owned(),
+    });
+    world.apply(Event::EngineConnected {
+        engine: podman.clone(),
+        kind: "podman".to_owned(),
+        version: "5.0.0".to_owned(),
+        clock_offset: SignedDuration::ZERO,
+        health_checks: true,
+    });
+    world.answer();
+    assert_eq!(world.states(), "db:unknown", "what waits doesn't wander off by itself");
+    world.start(&["db"]);
+    world.answer();
+    assert_eq!(world.states(), "db:running");
+    assert_eq!(world.see("db").engine, Some(podman));
 }
 
 #[test]

@@ -143,7 +143,7 @@ async fn a_saved_state_comes_back_and_what_it_replaces_is_kept() {
         assert!(error.contains("can't be the name of a snapshot"), "{bad}: {error}");
     }
     stage.locald(&folder, &["snapshot", "save", "db", "one"]).await.unwrap();
-    stage.healthy("shop/db").await;
+    answers(&url).await.unwrap();
     let error = stage
         .locald(&folder, &["snapshot", "save", "db", "one"])
         .await

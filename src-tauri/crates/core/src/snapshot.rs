@@ -45,7 +45,7 @@ impl Snapshot {
                     endpoint: engine.endpoint.clone(),
                     source: engine.source.clone(),
                     link: engine.link.clone(),
-                    is_default: default.as_ref() == Some(&engine.id),
+                    is_default: default.as_ref() == Some(&engine.id) && !is_absent(state, engine),
                     absent: is_absent(state, engine),
                 },
             )

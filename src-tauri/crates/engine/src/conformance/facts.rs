@@ -275,9 +275,10 @@ pub(super) async fn oom_alive(bench: &Bench) -> Outcome {
         return Ok(lack);
     }
     let mut events = bench.events().await?;
+    // Again and again: an engine begins to watch for it a moment after the start, and tells nothing of what was before.
     let foreign = Foreign {
         memory_bytes: Some(8 * 1024 * 1024),
-        ..Foreign::new("suite-hungry", "tail /dev/zero; sleep 1000")
+        ..Foreign::new("suite-hungry", "while :; do tail /dev/zero; sleep 1; done")
     };
     let id = bench.run_foreign(foreign).await?;
     let seen = events.until(&id, |kind| *kind == EngineEventKind::OutOfMemory).await?;

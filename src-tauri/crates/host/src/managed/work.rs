@@ -25,6 +25,9 @@ const DOWN: Duration = Duration::from_secs(120);
 /// How long one may take to come up with data of its own: recovery after a crash is part of it.
 const UP: Duration = Duration::from_secs(180);
 
+/// How long work that is done waits for the service to answer again.
+const BACK: Duration = Duration::from_secs(30);
+
 /// A service that is held down for work on its data.
 pub(super) struct Held {
     /// What it was as the work began.
@@ -39,6 +42,15 @@ pub(super) struct Held {
 pub(super) fn instance_of(spec: &Arc<ServiceSpec>) -> InstanceSpec {
     InstanceSpec {
         service: Arc::clone(spec),
+    }
+}
+
+/// Has a start come to something?
+fn settled(seen: &ServiceSnapshot) -> bool {
+    match seen.state {
+        StateKind::Running => matches!(seen.health, HealthKind::Healthy | HealthKind::None),
+        StateKind::Failed | StateKind::Exited | StateKind::Unknown => true,
+        _ => false,
     }
 }
 
@@ -130,12 +142,15 @@ impl Keeper {
         done
     }
 
-    /// Lets a service be started again, and starts it when it ran before.
+    /// Lets a service be started again, and starts it when it ran before: who asked for the work wants to go on with it.
     pub(super) async fn release(&self, held: Held) {
         let Held { spec, ran, closed, .. } = held;
         drop(closed);
         if ran {
             self.supervisor.command(Command::Start(vec![spec.id.clone()])).await;
+            if self.wait(&spec.id, BACK, settled).await.is_none() {
+                tracing::info!(service = %spec.id, "it takes long to come up again");
+            }
         }
     }
 
@@ -161,11 +176,6 @@ impl Keeper {
     /// Starts a service and waits until it answers.
     pub(super) async fn bring_up(&self, service: &ServiceId) -> Result<Arc<ServiceSnapshot>, RequestError> {
         self.supervisor.command(Command::Start(vec![service.clone()])).await;
-        let settled = |seen: &ServiceSnapshot| match seen.state {
-            StateKind::Running => matches!(seen.health, HealthKind::Healthy | HealthKind::None),
-            StateKind::Failed | StateKind::Exited | StateKind::Unknown => true,
-            _ => false,
-        };
         match self.wait(service, UP, settled).await {
             Some(seen) if seen.state == StateKind::Running => Ok(seen),
             Some(seen) => {

@@ -11,7 +11,7 @@ const LABEL: &str = "main";
 /// The event that asks the window for a service's log.
 pub(crate) const SHOW_SERVICE: &str = "show-service";
 
-/// Shows and focuses the window, with a service's log when one is named. From any thread.
+/// Shows and focuses the window, with what is asked to be seen of a service. From any thread.
 pub(crate) fn show(app: &AppHandle, service: Option<ShowService>) {
     let on_main = app.clone();
     let shown = app.run_on_main_thread(move || {

@@ -12,7 +12,7 @@ use thirtyfour::{By, Capabilities, WebDriver, WebElement};
 use crate::app::App;
 use crate::needs;
 use crate::proc::{Tree, last_lines};
-use crate::wait::{SOON, eventually};
+use crate::wait::{LATER, SOON, eventually};
 
 /// A session with the window's page.
 #[derive(Debug)]
@@ -112,6 +112,27 @@ impl WebView {
             .click()
             .await
             .unwrap_or_else(|error| panic!("cannot press the switch of {service}: {error}"));
+    }
+
+    /// Presses the first element that matches an XPath, once it is there and can be pressed.
+    ///
+    /// # Panics
+    /// When it can't be pressed within the time that slow things have.
+    pub async fn press(&self, xpath: &str) {
+        eventually(&format!("{xpath} to be pressed"), LATER, async || {
+            let element = self.driver.find(By::XPath(xpath)).await.map_err(short)?;
+            element.click().await.map_err(short)
+        })
+        .await;
+    }
+
+    /// Opens the panel of a service from the catalog where its URL is.
+    ///
+    /// # Panics
+    /// As [`Self::press`].
+    pub async fn open_connect(&self, service: &str) {
+        self.press(&format!("//button[@aria-label='Logs of {service}']")).await;
+        self.press("//*[@role='tab'][normalize-space(.)='Connect']").await;
     }
 
     /// The first element that matches a CSS selector.

@@ -2,12 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use locald_tests::{
-    App, Desktop, WebView, needs, servers,
-    wait::{LATER, eventually},
-    webdriver::named,
-};
-use thirtyfour::By;
+use locald_tests::{App, Desktop, WebView, needs, servers, wait::LATER, webdriver::named};
 use tokio_postgres::NoTls;
 
 /// A desktop of somebody who has no container engine.
@@ -49,24 +44,14 @@ impl Machine {
     }
 }
 
-async fn press(web_view: &WebView, xpath: &str) {
-    eventually(&format!("{xpath} to be pressed"), LATER, async || {
-        let found = web_view.driver().find(By::XPath(xpath)).await;
-        let element = found.map_err(|error| error.to_string())?;
-        element.click().await.map_err(|error| error.to_string())
-    })
-    .await;
-}
-
 fn button(text: &str) -> String {
     format!("//button[normalize-space(.)='{text}']")
 }
 
 /// The URL as the panel shows it to a person who asks for the password.
 async fn shown_url(web_view: &WebView, service: &str) -> String {
-    press(web_view, &format!("//button[@aria-label='Logs of {service}']")).await;
-    press(web_view, "//*[@role='tab'][normalize-space(.)='Connect']").await;
-    press(web_view, &button("Show password")).await;
+    web_view.open_connect(service).await;
+    web_view.press(&button("Show password")).await;
     web_view.wait_for_text(".copyfield code", "postgres://", LATER).await
 }
 
@@ -91,21 +76,21 @@ async fn a_click_in_the_empty_window_gives_a_database_and_the_dialog_gives_anoth
         return;
     };
     let web_view = machine.app.web_view(LATER).await;
-    press(&web_view, &button("Add Postgres")).await;
+    web_view.press(&button("Add Postgres")).await;
     let row = web_view.wait_for_row("personal/postgres", "running", LATER).await;
     assert!(row.contains("127.0.0.1:"), "its address is in its row: {row}");
     let first = shown_url(&web_view, "personal/postgres").await;
     assert_eq!(select_1(&first).await, 1);
     assert!(web_view.is_on("personal/postgres").await);
 
-    press(&web_view, "//button[@aria-label='Add service']").await;
+    web_view.press("//button[@aria-label='Add service']").await;
     web_view
         .find(&format!("{} [role=option]", named("listbox", "Catalog")))
         .await;
     assert_eq!(web_view.accessibility_violations().await, Vec::<String>::new());
     let search = web_view.find(&named("combobox", "Search the catalog")).await;
     search.send_keys("postgres").await.unwrap();
-    press(&web_view, &button("Add PostgreSQL")).await;
+    web_view.press(&button("Add PostgreSQL")).await;
     web_view.wait_for_row("personal/postgres-2", "running", LATER).await;
     let second = shown_url(&web_view, "personal/postgres-2").await;
     assert_eq!(select_1(&second).await, 1);

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::stage::{Stage, answers, fill, names, picture};
 use locald_engine_testbed::free_port;
+
+use crate::stage::{Stage, answers, fill, names, picture};
 
 struct Shop {
     stage: Stage,

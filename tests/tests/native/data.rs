@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::stage::{Stage, answers, connect, fill, names};
 use locald_engine_testbed::free_port;
+
+use crate::stage::{Stage, answers, connect, fill, names};
 
 fn db() -> String {
     format!("# Mine.\ntype = \"postgres\" # the shop's\nport = {}", free_port())

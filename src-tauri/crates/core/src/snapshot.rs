@@ -36,6 +36,7 @@ impl Snapshot {
     pub fn next(state: &State, previous: &Self) -> Option<Self> {
         let default = state.default_engine().map(|engine| engine.id.clone());
         let engines = state.engines.iter().map(|engine| {
+            let absent = is_absent(state, engine);
             share(
                 &previous.engines,
                 |old| old.id == engine.id,
@@ -45,8 +46,8 @@ impl Snapshot {
                     endpoint: engine.endpoint.clone(),
                     source: engine.source.clone(),
                     link: engine.link.clone(),
-                    is_default: default.as_ref() == Some(&engine.id) && !is_absent(state, engine),
-                    absent: is_absent(state, engine),
+                    is_default: default.as_ref() == Some(&engine.id) && !absent,
+                    absent,
                 },
             )
         });

@@ -15,7 +15,6 @@ use locald_tests::{
     wait::{LATER, eventually},
     webdriver::{WebView, named},
 };
-use thirtyfour::By;
 
 const IMAGE: &str = "busybox:1.36";
 
@@ -137,23 +136,18 @@ async fn shoot(appearance: Appearance, window: &Path, rest: Option<&Path>) {
 
 /// Where a database's URL is, and where the next one comes from.
 async fn databases(web_view: &WebView, docs: &Path) {
-    let press = async |xpath: &str| {
-        let element = web_view.driver().find(By::XPath(xpath)).await.unwrap();
-        element.click().await.unwrap();
-    };
     web_view.wait_for_row("shop/db", "running", LATER).await;
-    press("//button[@aria-label='Logs of shop/db']").await;
-    press("//*[@role='tab'][normalize-space(.)='Connect']").await;
+    web_view.open_connect("shop/db").await;
     web_view.wait_for_text(".copyfield code", "postgres://", LATER).await;
     web_view.screenshot(&docs.join("connect.png")).await;
     println!("{}", docs.join("connect.png").display());
-    press("//button[@aria-label='Add service']").await;
+    web_view.press("//button[@aria-label='Add service']").await;
     web_view
         .find(&format!("{} [role=option]", named("listbox", "Catalog")))
         .await;
     web_view.screenshot(&docs.join("add-service.png")).await;
     println!("{}", docs.join("add-service.png").display());
-    press("//button[normalize-space(.)='Cancel']").await;
+    web_view.press("//button[normalize-space(.)='Cancel']").await;
 }
 
 /// Cuts the notification out of a picture of the screen: with the window closed, it is all that is there.

@@ -6,11 +6,13 @@ export function engineName(id: string): string {
   return /^[a-z]+$/.test(id) ? capitalize(id) : id;
 }
 
+/** The native engine is a part of locald, and has none of its own. */
+const ownVersion = ({ kind, version }: EngineRow) => (kind === "native" ? null : version);
+
 /** `Podman 4.3.1`; the family is left out where the engine is called so. */
-export function engineVersion({ id, kind, version }: EngineRow): string {
-  // It is a part of locald, and has none of its own.
-  if (kind === "native") return "";
-  return [id === kind ? null : capitalize(kind), version].filter(Boolean).join(" ");
+export function engineVersion(engine: EngineRow): string {
+  const family = engine.id === engine.kind ? null : capitalize(engine.kind);
+  return [family, ownVersion(engine)].filter(Boolean).join(" ");
 }
 
 /** Not one that just isn't installed. */
@@ -33,7 +35,7 @@ export function engineSummary(all: readonly EngineRow[]): { names: string; state
   const [first] = engines;
   if (!first) return { names: "No engine", state: "" };
   if (engines.length === 1) {
-    const version = first.state === "online" && first.kind !== "native" ? first.version : "";
+    const version = first.state === "online" ? ownVersion(first) : null;
     const state = first.state === "online" ? "" : first.state;
     return { names: `${engineName(first.id)} ${version ?? ""}`.trim(), state };
   }

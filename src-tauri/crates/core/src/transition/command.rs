@@ -128,7 +128,7 @@ impl Turn<'_> {
         service.desired = Desired::Running;
         service.begin_anew();
         // What waits for an engine that is away may have another one by now.
-        if !service.held && !service.is_active() && !service.external {
+        if service.is_free() {
             self.place_one(id);
         }
         let Some(service) = self.service(id) else { return };

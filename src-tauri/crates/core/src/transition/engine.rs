@@ -103,8 +103,7 @@ impl Turn<'_> {
             .state
             .services
             .iter()
-            .filter(|(_, service)| !service.held && !service.external && !service.is_active())
-            .filter(|(_, service)| !service.start_pending || self.is_misplaced(service))
+            .filter(|(_, service)| service.is_free() && (!service.start_pending || self.is_misplaced(service)))
             .map(|(id, _)| id.clone())
             .collect();
         for id in free {
@@ -348,6 +347,11 @@ impl Turn<'_> {
 }
 
 impl Service {
+    /// May it be given another engine? Nothing of it is anywhere, and nothing is under way.
+    pub(super) fn is_free(&self) -> bool {
+        !self.held && !self.external && !self.is_active()
+    }
+
     /// Is the end of this run told already? A list tells of a stranger's instance and not when it started.
     pub(super) fn is_accounted(&self, instance: &InstanceId, started_at: Option<jiff::Timestamp>) -> bool {
         self.accounted.as_ref().is_some_and(|(known, at)| {

@@ -98,13 +98,7 @@ impl World {
             said: Vec::new(),
             made: 0,
         };
-        let (kind, endpoint, source) = ("docker".into(), "unix:///run/docker.sock".into(), "default".into());
-        world.apply(Event::EngineFound {
-            engine: engine(),
-            kind,
-            endpoint,
-            source,
-        });
+        world.find_engine(engine(), "docker");
         world.load(specs);
         world
     }
@@ -133,8 +127,21 @@ impl World {
     }
 
     pub(super) fn connect_as(&mut self, kind: &str) {
+        self.connect_engine(engine(), kind);
+    }
+
+    pub(super) fn find_engine(&mut self, engine: EngineId, kind: &str) {
+        self.apply(Event::EngineFound {
+            endpoint: format!("unix:///run/{engine}.sock"),
+            engine,
+            kind: kind.to_owned(),
+            source: "default".to_owned(),
+        });
+    }
+
+    pub(super) fn connect_engine(&mut self, engine: EngineId, kind: &str) {
         self.apply(Event::EngineConnected {
-            engine: engine(),
+            engine,
             kind: kind.to_owned(),
             version: "28.0.0".to_owned(),
             clock_offset: SignedDuration::ZERO,

@@ -1,5 +1,3 @@
-use jiff::SignedDuration;
-
 use crate::{
     EngineId, Event, ProblemCode, ServiceSpec,
     event::{Effect, InstanceChange},
@@ -176,22 +174,11 @@ fn a_start_that_waits_for_podman_does_not_go_to_what_turns_out_to_be_docker() {
     };
     let mut world = World::cold([db]);
     for id in ["one", "two"] {
-        world.apply(Event::EngineFound {
-            engine: id.into(),
-            kind: "podman".to_owned(),
-            endpoint: format!("unix:///run/{id}.sock"),
-            source: "test".to_owned(),
-        });
+        world.find_engine(id.into(), "podman");
     }
     world.start(&["db"]);
     assert_eq!(world.see("db").engine, Some("one".into()));
-    world.apply(Event::EngineConnected {
-        engine: "one".into(),
-        kind: "docker".to_owned(),
-        version: "28.0.0".to_owned(),
-        clock_offset: SignedDuration::ZERO,
-        health_checks: true,
-    });
+    world.connect_engine("one".into(), "docker");
     assert_eq!(world.see("db").engine, Some("two".into()));
     world.answer();
     assert_eq!(world.states(), "db:unknown");
@@ -210,19 +197,8 @@ fn a_person_who_asks_again_gets_an_engine_that_is_there_by_now() {
     world.start(&["db"]);
     assert_eq!(world.states(), "db:unknown");
     let podman = EngineId::from("podman");
-    world.apply(Event::EngineFound {
-        engine: podman.clone(),
-        kind: "podman".to_owned(),
-        endpoint: "unix:///run/podman.sock".to_owned(),
-        source: "test".to_owned(),
-    });
-    world.apply(Event::EngineConnected {
-        engine: podman.clone(),
-        kind: "podman".to_owned(),
-        version: "5.0.0".to_owned(),
-        clock_offset: SignedDuration::ZERO,
-        health_checks: true,
-    });
+    world.find_engine(podman.clone(), "podman");
+    world.connect_engine(podman.clone(), "podman");
     world.answer();
     assert_eq!(world.states(), "db:unknown", "what waits doesn't wander off by itself");
     world.start(&["db"]);

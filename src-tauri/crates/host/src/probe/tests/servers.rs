@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use locald_engine_testbed::free_port;
+
 use super::*;
 
 /// How long a server may take to come up on a busy machine.
@@ -156,14 +158,6 @@ impl Drop for Server {
         drop(self.reaper_stdin.take());
         let _ = self.reaper.wait();
     }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 /// Is the server here? Where `CI` is set it has to be.

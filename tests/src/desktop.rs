@@ -16,6 +16,7 @@ use crate::environment::environment;
 use crate::failure::{self, Evidence};
 use crate::needs;
 use crate::notifications::NotificationServer;
+use crate::servers;
 use crate::session::{Bus, Display, WindowManager, tied_command};
 use crate::tray_host::TrayHost;
 
@@ -335,6 +336,13 @@ impl Shared {
             failure::copy_logs(&self.root.path().join("logs"), folder);
             more(folder);
         });
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Hosts that a command started, and servers, outlive all else in it by design.
+        servers::sweep(self.root.path());
     }
 }
 

@@ -1,6 +1,6 @@
 //! "Just give me Postgres" in the desktop: one click, and a database answers at the URL that is shown. No container engine.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use locald_tests::{App, Desktop, WebView, needs, servers, wait::LATER, webdriver::named};
 use tokio_postgres::NoTls;
@@ -9,17 +9,7 @@ use tokio_postgres::NoTls;
 struct Machine {
     // In the order they end.
     app: App,
-    _servers: Servers,
     desktop: Desktop,
-}
-
-/// Ends the servers that outlive the app.
-struct Servers(PathBuf);
-
-impl Drop for Servers {
-    fn drop(&mut self) {
-        servers::sweep(&self.0);
-    }
 }
 
 impl Machine {
@@ -36,11 +26,7 @@ impl Machine {
         let app = if hidden { app.hidden() } else { app };
         let app = app.start().await;
         desktop.tray.wait_for_item("locald", LATER).await;
-        Some(Self {
-            app,
-            _servers: Servers(desktop.root().to_owned()),
-            desktop,
-        })
+        Some(Self { app, desktop })
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{READY, TestEngine, lacks_nothing, log_end, log_of, ping};
+use crate::{READY, TestEngine, await_standstill, lacks_nothing, log_end, log_of, ping};
 
 /// Programs it takes, and the Debian packages that have them.
 const NEEDED: [(&str, &str); 7] = [
@@ -158,6 +158,9 @@ impl Dockerd {
     /// Keeps the daemon from answering: connections are taken and nothing comes back.
     pub fn freeze(&self) {
         self.signal("-STOP");
+        if let Some(daemon) = &self.daemon {
+            await_standstill(&[daemon.id()]);
+        }
     }
 
     /// Undoes [`Self::freeze`].

@@ -33,6 +33,24 @@ pub fn free_port() -> u16 {
     ports.find(is_free).unwrap_or_default()
 }
 
+/// Waits until every thread of these processes stands still: a stop signal takes a moment to reach them all.
+fn await_standstill(processes: &[u32]) {
+    let stands = |task: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        // The name before it may hold anything; one that is gone answers nobody.
+        stat.rsplit_once(") ")
+            .is_none_or(|(_, rest)| rest.starts_with(['T', 't', 'Z', 'X']))
+    };
+    let moves = |pid: &u32| {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
+        tasks.is_ok_and(|tasks| !tasks.flatten().all(stands))
+    };
+    let deadline = std::time::Instant::now() + READY;
+    while processes.iter().any(moves) && std::time::Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 /// What every engine here has.
 pub trait TestEngine: Send + Sync {
     /// Its folder.

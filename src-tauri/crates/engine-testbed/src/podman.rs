@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{READY, TestEngine, TestUser, lacks_nothing, log_end, log_of, ping, test_user};
+use crate::{READY, TestEngine, TestUser, await_standstill, lacks_nothing, log_end, log_of, ping, test_user};
 
 /// Programs it takes, and the Debian packages that have them.
 const NEEDED: [(&str, &str); 10] = [
@@ -248,6 +248,7 @@ impl Podman {
     /// Keeps the service from answering: connections are taken and nothing comes back.
     pub fn freeze(&self) {
         self.signal("-STOP");
+        await_standstill(&self.processes());
     }
 
     /// Undoes [`Self::freeze`].

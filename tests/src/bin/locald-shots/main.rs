@@ -129,8 +129,6 @@ async fn shoot(appearance: Appearance, window: &Path, rest: Option<&Path>) {
         databases(&web_view, docs).await;
         notification(&desktop, &docs.join("notification.png")).await;
     }
-    drop(app);
-    servers::sweep(desktop.root());
     let _ = dunst.kill().await;
 }
 

@@ -164,10 +164,12 @@ fn ends(signal: Option<Signal>, stop_signal: Option<Signal>) -> bool {
 
 impl Service {
     fn asked_to_end(&mut self, signal: Option<Signal>, at: Timestamp) {
+        let lives = self.instance.as_ref().is_some_and(|instance| instance.alive);
         match &mut self.intent {
-            // Our own stop shows up as signals too; it stays ours.
-            Some(intent) if intent.ours => {}
+            // Our own stop shows up as signals too; it stays ours, as long as the run is not over that it is about.
+            Some(intent) if intent.ours && lives => {}
             Some(intent) => {
+                intent.ours = false;
                 intent.at = at;
                 intent.signal = signal.or(intent.signal);
             }

@@ -200,9 +200,7 @@ impl Turn<'_> {
             service.exit = None;
         }
         if !same_run || learned {
-            // Who asked an earlier run to end says nothing of this one; a word that came since it started does.
-            let of_this_run = |intent: &StopIntent| started.is_some_and(|started| intent.at >= started);
-            service.intent = service.intent.take().filter(of_this_run);
+            service.forget_earlier_intent(started);
         }
         if matches!(was, Phase::BackingOff { until: None, .. }) {
             service.restarts += 1;
@@ -344,8 +342,10 @@ impl Turn<'_> {
             instance.started_at = instance.started_at.or(known.started_at);
         }
         service.instance = Some(instance.clone());
-        service.pending_exit = None;
+        let heard = service.pending_exit.take().is_some();
         let told = service.is_accounted(&seen.id, seen.started_at);
+        let started = seen.started_at.map(|started| self.here(id, started));
+        let Some(service) = self.service(id) else { return };
         if told && let Some(exit) = &mut service.exit {
             exit.oom |= facts.oom;
             exit.last_line = exit.last_line.take().or(last_line.clone());
@@ -381,6 +381,11 @@ impl Turn<'_> {
             | Phase::Failed => {}
             // A stop of ours is under way: its answer moves the service, this is only how it ended.
             Phase::Stopping { ticket: Some(_), .. } => service.report_exit(facts, Verdict::Stopped, last_line, at),
+            // Somebody started it, and it was over before it was looked at.
+            Phase::Stopped | Phase::Exited if heard && !told => {
+                service.forget_earlier_intent(started);
+                self.ended(id, &instance, facts, last_line);
+            }
             Phase::Stopped | Phase::Exited if told || service.desired == Desired::Stopped => {
                 if !told && seen.started_at.is_some() {
                     service.report_exit(facts, Verdict::Stopped, last_line, at);
@@ -433,6 +438,12 @@ impl Service {
                 | Phase::Stopping { ticket: Some(_), .. }
                 | Phase::Stopping { starting: Some(_), .. }
         )
+    }
+
+    /// Who asked an earlier run to end says nothing of the one that started then; a word that came since does.
+    fn forget_earlier_intent(&mut self, started: Option<Timestamp>) {
+        let of_this_run = |intent: &StopIntent| started.is_some_and(|started| intent.at >= started);
+        self.intent = self.intent.take().filter(of_this_run);
     }
 
     /// A new instance is behind this service; what it is like is seen at the next look.

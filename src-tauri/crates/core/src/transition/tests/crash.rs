@@ -228,6 +228,30 @@ fn a_signal_that_came_before_a_strangers_start_was_known_says_nothing_of_its_run
 }
 
 #[test]
+fn a_run_that_was_over_before_anybody_looked_is_judged_as_any_other() {
+    for stopped in [false, true] {
+        let spec = spec("db", &[]);
+        let mut world = World::running([spec.clone()]);
+        world.stop(&["db"]);
+        world.answer();
+        assert_eq!(world.states(), "db:stopped");
+        world.wait(10);
+        // Somebody else starts it, and it is gone before the look that its start calls for.
+        let instance = world.instance("db");
+        world.put(instance.as_str(), &spec, RunState::Running);
+        world.told("db", InstanceChange::Altered);
+        world.now += SignedDuration::from_millis(120);
+        if stopped {
+            world.told("db", signal(9));
+        }
+        world.end(&instance, facts(137));
+        world.answer();
+        assert_eq!(world.crashed("db"), Some(!stopped));
+        assert_eq!(world.states(), if stopped { "db:stopped" } else { "db:exited" });
+    }
+}
+
+#[test]
 fn a_container_removed_from_outside_is_stopped() {
     for look_first in [true, false] {
         let mut world = World::running([spec("db", &[])]);
